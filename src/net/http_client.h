@@ -1,8 +1,8 @@
 /* An HTTPS client for programs that make one call at a time: the agent and the command line.
  *
  * Thin over libcurl with OpenSSL. It keeps connections alive between calls, pins the server to
- * one CA file, can show a client certificate, and validates certificates at a time the caller
- * chooses (devices often wake up in 1970). A status such as 404 is an answer, not an error: the
+ * one CA file, can show a client certificate, and can judge certificates without a clock (devices
+ * often wake up in 1970). A status such as 404 is an answer, not an error: the
  * caller reads it in the answer. It follows no redirects, keeps no cookies, never retries by
  * itself and reads neither proxies nor passwords from the environment.
  */
@@ -15,13 +15,16 @@
 
 struct http_client;
 
-/* Strings are copied by http_client_open(); zeros and NULLs mean the default. */
+/* Strings are copied by http_client_open(); zeros and NULLs mean the default.
+ *
+ * With a time floor the machine's clock has no say: a certificate that ended before the floor is
+ * refused; one that begins after it is taken, for the true time may well be later. */
 struct http_client_setup {
     const char *ca_file;   /* PEM; the only CAs trusted; NULL: those of the system */
     const char *cert_file; /* PEM client certificate; NULL: none is shown */
     const char *key_file;  /* PEM private key of cert_file */
     const char *agent;     /* User-Agent; NULL: "slipway" */
-    struct utc valid_at;   /* certificates are judged at this time; 0: the machine's clock */
+    struct utc time_floor; /* a time known to be past; 0: believe the machine's clock */
     uint32_t connect_s;    /* seconds to connect and shake hands; 0: 15 */
     uint32_t stall_s;      /* seconds without a byte before a call is given up; 0: 30 */
     uint64_t bytes_per_s;  /* bandwidth cap for received bodies; 0: none */
@@ -75,8 +78,8 @@ struct http_client *http_client_open(const struct http_client_setup *setup,
                                      struct why *why) MUST_USE;
 void http_client_close(struct http_client *client);
 
-/* From now on judge certificates at this time. Open connections stay. */
-void http_client_set_valid_at(struct http_client *client, struct utc valid_at);
+/* From now on judge certificates by this floor. Open connections stay. */
+void http_client_set_time_floor(struct http_client *client, struct utc time_floor);
 
 /* Make one call and wait for its answer. ERR_LINK: not connected, cut off or too slow, so try
  * later; ERR_UNTRUSTED: the server's certificate (or ours, in the handshake) was refused;
