@@ -1,0 +1,31 @@
+/* The TUF metadata files that are handed out now, in memory and immutable.
+ *
+ * The engine publishes a whole new set; the fronts borrow single files by reference, so that a
+ * slow download of an old file never blocks or tears a new one. */
+#pragma once
+
+#include "base/limits.h"
+#include "base/span.h"
+
+#define SHELF_NAME_SIZE_MAX 64u /* bytes of a metadata file's name: "123.snapshot.json" */
+
+/* One file. Whoever got it from shelf_get() gives it back with shelf_release(). */
+struct shelf_file {
+    struct span bytes;
+    uint8_t sha256[DIGEST_SIZE]; /* its ETag */
+};
+
+struct shelf;
+
+struct shelf *shelf_open(void) MUST_USE;
+void shelf_close(struct shelf *shelf);
+
+/* Put one file of a tenant there, in place of one of the same name. Bytes are copied. */
+void shelf_put(struct shelf *shelf, const char *tenant, const char *name, struct span bytes);
+
+void shelf_remove(struct shelf *shelf, const char *tenant, const char *name);
+
+/* NULL when there is no such file. Any thread. */
+const struct shelf_file *shelf_get(struct shelf *shelf, struct span tenant, struct span name);
+
+void shelf_release(const struct shelf_file *file);
