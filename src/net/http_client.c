@@ -94,7 +94,10 @@ void http_client_set_time_floor(struct http_client *client, struct utc time_floo
 /* A certificate that begins after the floor may be valid by now; we cannot know better. */
 static int accept_later_begin(int good, X509_STORE_CTX *store)
 {
-    return good || X509_STORE_CTX_get_error(store) == X509_V_ERR_CERT_NOT_YET_VALID;
+    if (good || X509_STORE_CTX_get_error(store) != X509_V_ERR_CERT_NOT_YET_VALID)
+        return good;
+    X509_STORE_CTX_set_error(store, X509_V_OK); /* libcurl asks for the result again */
+    return 1;
 }
 
 static CURLcode set_up_tls(CURL *curl, void *ssl_ctx, void *self)
