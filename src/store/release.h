@@ -1,0 +1,68 @@
+/* Releases: one row per signed target that carries facts. Written only by publishing. */
+#pragma once
+
+#include "base/limits.h"
+#include "base/time.h"
+#include "store/db.h"
+
+#define HARDWARE_TEXT_MAX (HARDWARE_MAX * (NAME_SIZE_MAX + 1u))
+#define BASES_TEXT_MAX    (BASES_MAX * DIGEST_HEX_SIZE)
+
+/* Room for "PRODUCT@VERSION" with NUL. */
+#define RELEASE_ID_SIZE (NAME_SIZE_MAX + 1u + VERSION_SIZE_MAX + 1u)
+
+struct release_row {
+    int64_t tenant, id;
+    char product[NAME_SIZE_MAX + 1];
+    char version[VERSION_SIZE_MAX + 1];
+    char target[TARGET_NAME_SIZE_MAX + 1];
+    char hardware[HARDWARE_TEXT_MAX]; /* names with one space between; "": any */
+    char bases[BASES_TEXT_MAX];       /* versions or digests in hex, with spaces; "": anything */
+    uint32_t kind;                    /* enum release_kind of format/release.h */
+    uint32_t security_version, security_floor;
+    uint64_t length; /* bytes of the file to download */
+    uint8_t sha256[DIGEST_SIZE];
+    uint64_t plain_length; /* bytes of the image that then runs */
+    uint8_t plain_sha256[DIGEST_SIZE];
+    uint32_t chunk_size;
+    uint8_t chunks_sha256[DIGEST_SIZE];
+    uint32_t targets_version;
+    bool withdrawn; /* the present targets.json does not list it any more */
+    struct utc created;
+};
+
+/* "PRODUCT@VERSION" into `out`. */
+void release_row_name(const struct release_row *row, char out[RELEASE_ID_SIZE]);
+
+/* Split "PRODUCT@VERSION"; false when it has no such form. */
+bool release_name_split(struct span name, struct span *product, struct span *version) MUST_USE;
+
+/* Sets row->id. ERR_CONFLICT when product and version exist. */
+enum err store_release_add(struct db *db, struct release_row *row) MUST_USE;
+
+/* Still signed, by a newer targets.json. */
+enum err store_release_confirm(struct db *db, int64_t tenant, int64_t id,
+                               uint32_t targets_version) MUST_USE;
+
+/* Mark withdrawn whatever `targets_version` did not confirm; *count says how many. */
+enum err store_release_withdraw_others(struct db *db, int64_t tenant, uint32_t targets_version,
+                                       uint32_t *count) MUST_USE;
+
+/* ERR_NOT_FOUND. */
+enum err store_release_get(struct db *db, int64_t tenant, int64_t id,
+                           struct release_row *out) MUST_USE;
+enum err store_release_find(struct db *db, int64_t tenant, struct span product, struct span version,
+                            struct release_row *out) MUST_USE;
+
+/* By the digest of the running image: the newest one. */
+enum err store_release_by_image(struct db *db, int64_t tenant,
+                                const uint8_t plain_sha256[DIGEST_SIZE],
+                                struct release_row *out) MUST_USE;
+
+/* Newest first, ids below `before` (0: all). */
+enum err store_release_list(struct db *db, int64_t tenant, int64_t before, uint32_t max,
+                            struct release_row *out, uint32_t *count) MUST_USE;
+
+/* Whether any release of any tenant needs this blob, as image or as chunk list. */
+enum err store_release_needs_blob(struct db *db, const uint8_t sha256[DIGEST_SIZE],
+                                  bool *needed) MUST_USE;

@@ -1,0 +1,37 @@
+/* What devices said about assignments, in order, never changed. */
+#pragma once
+
+#include "base/limits.h"
+#include "base/time.h"
+#include "store/db.h"
+
+struct report_row {
+    int64_t tenant, device;
+    int64_t id; /* the device's own number, increasing */
+    int64_t assignment;
+    uint32_t phase; /* of the native protocol */
+    enum err err;
+    uint32_t percent, boot_count;
+    bool running_known;
+    uint8_t running[DIGEST_SIZE];
+    char detail[DETAIL_SIZE_MAX + 1];
+    struct utc received;
+    uint32_t verdict, retry_s; /* what it was answered with */
+};
+
+/* ERR_CONFLICT when this device has used the id. */
+enum err store_report_add(struct db *db, const struct report_row *row) MUST_USE;
+
+/* ERR_NOT_FOUND. */
+enum err store_report_find(struct db *db, int64_t tenant, int64_t device, int64_t id,
+                           struct report_row *out) MUST_USE;
+
+/* Newest first, ids below `before` (0: all). `assignment` 0: of any. */
+enum err store_report_list(struct db *db, int64_t tenant, int64_t device, int64_t assignment,
+                           int64_t before, uint32_t max, struct report_row *out,
+                           uint32_t *count) MUST_USE;
+
+/* Drop what is older than `before`, at most `max` rows at a time. A device's newest
+ * REPORTS_KEPT stay, so that repeats are still recognised. */
+#define REPORTS_KEPT 32u
+enum err store_report_prune(struct db *db, struct utc before, uint32_t max) MUST_USE;
