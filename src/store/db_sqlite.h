@@ -5,5 +5,5 @@
 #include "store/db.h"
 
 /* Open or create `path`; ":memory:" is a database that lives until it is closed. ERR_STORAGE
- * with the sentence when it cannot; ERR_AGAIN when another process has it open for writing. */
+ * or ERR_CORRUPT with the sentence when it cannot. */
 enum err db_sqlite_open(const char *path, struct db **out, struct why *why) MUST_USE;

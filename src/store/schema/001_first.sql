@@ -170,63 +170,104 @@ CREATE TABLE release (
 
 CREATE INDEX release_by_image ON release (tenant, plain_sha256);
 
--- struct rollout of fleet/rollout.h, one column per field, plus what people called it.
+-- struct rollout of fleet/rollout.h, plus what people called it.
 CREATE TABLE rollout (
-    tenant              INTEGER NOT NULL,
-    id                  INTEGER NOT NULL,
-    name                TEXT NOT NULL,
-    release             INTEGER NOT NULL,
-    selector            TEXT NOT NULL,
-    created_by          TEXT NOT NULL,
-    created_ms          INTEGER NOT NULL,
-    approved_by         TEXT NOT NULL,
-    seed                INTEGER NOT NULL, -- orders the admission of devices
+    tenant            INTEGER NOT NULL,
+    id                INTEGER NOT NULL,
+    name              TEXT NOT NULL,
+    release           INTEGER NOT NULL,
+    selector          TEXT NOT NULL,
+    seed              INTEGER NOT NULL, -- orders the admission of devices
+    created_by        TEXT NOT NULL,
+    created_ms        INTEGER NOT NULL,
+    approved_by       TEXT NOT NULL,
     -- the plan
-    needs_approval      INTEGER NOT NULL,
-    deadline_ms         INTEGER NOT NULL, -- duration: silent after this
-    retry_limit         INTEGER NOT NULL,
-    window_days         INTEGER NOT NULL, -- bit 0 Monday .. bit 6 Sunday; 0: no window
-    window_start_min    INTEGER NOT NULL, -- minutes after local midnight
-    window_duration_min INTEGER NOT NULL,
-    start_ms            INTEGER NOT NULL, -- scheduled start, 0: by hand
-    end_ms              INTEGER NOT NULL,
+    deadline_s        INTEGER NOT NULL,
+    retry_limit       INTEGER NOT NULL,
+    needs_approval    INTEGER NOT NULL,
+    start_ms          INTEGER NOT NULL, -- scheduled, 0: by hand
+    end_ms            INTEGER NOT NULL,
+    window_days       INTEGER NOT NULL, -- bit 0 Monday .. bit 6 Sunday
+    window_start_min  INTEGER NOT NULL, -- minutes after the device's midnight
+    window_duration_s INTEGER NOT NULL, -- 0: no window
     -- the course
-    state               INTEGER NOT NULL,
-    reason              TEXT NOT NULL,    -- of the last change of state, for people
-    state_ms            INTEGER NOT NULL,
-    course              BLOB NOT NULL,    -- see store/rollout.c
+    state             INTEGER NOT NULL,
+    cause             INTEGER NOT NULL,
+    reason            TEXT NOT NULL,    -- of the last change of state, for people
+    state_ms          INTEGER NOT NULL, -- when it last changed
+    stage             INTEGER NOT NULL,
+    soaking           INTEGER NOT NULL,
+    closed            INTEGER NOT NULL,
+    selected          INTEGER NOT NULL, -- devices
+    quiet_since_ms    INTEGER NOT NULL,
+    admit_after_ms    INTEGER NOT NULL,
+    away              INTEGER NOT NULL, -- devices by whereabouts
+    on_the_way        INTEGER NOT NULL,
+    back              INTEGER NOT NULL,
+    stranded          INTEGER NOT NULL,
     PRIMARY KEY (tenant, id),
     UNIQUE (tenant, name),
     FOREIGN KEY (tenant, release) REFERENCES release (tenant, id)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE assignment (
-    tenant        INTEGER NOT NULL,
-    id            INTEGER NOT NULL,
-    device        INTEGER NOT NULL,
-    rollout       INTEGER NOT NULL,
-    release       INTEGER NOT NULL, -- 0: going back to an image that is no release of ours
-    stage         INTEGER NOT NULL, -- of the rollout when it was admitted
-    back          INTEGER NOT NULL, -- 1: this assignment undoes an earlier one
-    target        BLOB NOT NULL,    -- plain digest that shall run in the end
-    previous      BLOB NOT NULL,    -- what ran when it was made
-    state         INTEGER NOT NULL, -- enum assignment_state in fleet/assignment.h
-    attempt       INTEGER NOT NULL, -- 1 is the first
-    counted       INTEGER NOT NULL, -- 1: its outcome has been counted by the rollout
-    percent       INTEGER NOT NULL,
-    err           INTEGER NOT NULL, -- enum err of the last failure
-    detail        TEXT NOT NULL,
-    created_ms    INTEGER NOT NULL,
-    changed_ms    INTEGER NOT NULL,
-    deadline_ms   INTEGER NOT NULL, -- counted as silent when unfinished then; 0: never
-    PRIMARY KEY (tenant, id),
-    FOREIGN KEY (tenant, device) REFERENCES device (tenant, id) ON DELETE CASCADE,
-    FOREIGN KEY (tenant, rollout) REFERENCES rollout (tenant, id)
+CREATE TABLE rollout_stage (
+    tenant            INTEGER NOT NULL,
+    rollout           INTEGER NOT NULL,
+    stage             INTEGER NOT NULL, -- from 0
+    -- the plan
+    permille          INTEGER NOT NULL, -- of the selection, or
+    devices           INTEGER NOT NULL, -- so many
+    soak_s            INTEGER NOT NULL,
+    failures_permille INTEGER NOT NULL,
+    failures_count    INTEGER NOT NULL,
+    sample_min        INTEGER NOT NULL,
+    -- the course: devices by standing, and what a person has forgiven
+    waiting           INTEGER NOT NULL,
+    exposed           INTEGER NOT NULL,
+    good              INTEGER NOT NULL,
+    failed            INTEGER NOT NULL,
+    silent            INTEGER NOT NULL,
+    forgiven_good     INTEGER NOT NULL,
+    forgiven_reported INTEGER NOT NULL,
+    forgiven_silent   INTEGER NOT NULL,
+    forgiven_ms       INTEGER NOT NULL,
+    PRIMARY KEY (tenant, rollout, stage),
+    FOREIGN KEY (tenant, rollout) REFERENCES rollout (tenant, id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 
-CREATE UNIQUE INDEX assignment_of_device ON assignment (tenant, rollout, device, id);
-CREATE INDEX assignment_by_device ON assignment (tenant, device, id);
-CREATE INDEX assignment_due ON assignment (tenant, deadline_ms) WHERE deadline_ms <> 0;
+-- struct assignment of fleet/assignment.h. A device without a row is a candidate.
+CREATE TABLE assignment (
+    tenant      INTEGER NOT NULL,
+    id          INTEGER NOT NULL,
+    device      INTEGER NOT NULL,
+    rollout     INTEGER NOT NULL,
+    release     INTEGER NOT NULL,
+    target      BLOB NOT NULL,    -- plain digest that shall run in the end
+    previous    BLOB NOT NULL,    -- what ran when it was admitted
+    state       INTEGER NOT NULL,
+    standing    INTEGER NOT NULL,
+    whereabouts INTEGER NOT NULL,
+    err         INTEGER NOT NULL,
+    stage       INTEGER NOT NULL,
+    attempt     INTEGER NOT NULL,
+    admitted_ms INTEGER NOT NULL,
+    heard_ms    INTEGER NOT NULL, -- the device's last_seen_ms may be newer
+    moved_ms    INTEGER NOT NULL,
+    flipped_ms  INTEGER NOT NULL,
+    counted_ms  INTEGER NOT NULL,
+    retry_ms    INTEGER NOT NULL,
+    look_ms     INTEGER NOT NULL, -- the tick must look at it then, perhaps for nothing; 0: never
+    percent     INTEGER NOT NULL,
+    detail      TEXT NOT NULL,    -- of the last report, for people
+    PRIMARY KEY (tenant, id),
+    UNIQUE (tenant, device, rollout),
+    FOREIGN KEY (tenant, device) REFERENCES device (tenant, id) ON DELETE CASCADE,
+    FOREIGN KEY (tenant, rollout) REFERENCES rollout (tenant, id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX assignment_of_rollout ON assignment (tenant, rollout, id);
+CREATE INDEX assignment_waiting ON assignment (tenant, rollout, id) WHERE standing = 1;
+CREATE INDEX assignment_to_look_at ON assignment (look_ms) WHERE look_ms <> 0;
 
 -- Append-only. The device numbers its reports, so a repeat is recognised by its key.
 CREATE TABLE report (
