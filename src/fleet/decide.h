@@ -82,10 +82,10 @@ enum decide_verdict {
     X(LEAVE, "may-flip")
 
 enum decide_reason {
-#define X(code, wire) DECIDE_##code##_REASON,
+#define X(code, wire) REASON_##code,
     DECIDE_REASON_MAP(X)
 #undef X
-    DECIDE_REASON_COUNT
+    REASON_COUNT
 };
 
 enum device_status {
@@ -153,7 +153,7 @@ struct decision {
 struct decision decide(const struct decide_facts *facts);
 
 /* Whether the rollout may admit the device now; `reason` (may be NULL) says why not, and is
- * DECIDE_NEXT_REASON when it may. Does not ask whether the stage has room. */
+ * REASON_NEXT when it may. Does not ask whether the stage has room. */
 bool decide_eligible(const struct decide_facts *facts, enum decide_reason *reason);
 
 /* One English sentence with final period: why the device is or is not getting an update now,
