@@ -28,7 +28,7 @@ bool key_kind_parse(struct span name, enum key_kind *out) MUST_USE;
 enum err key_generate(enum key_kind kind, struct key **out, struct why *why) MUST_USE;
 
 /* From files. key_load() takes either form of PEM, private or public.
- * ERR_STORAGE: cannot be read; ERR_CORRUPT: is no key of the two kinds. */
+ * ERR_NOT_FOUND, ERR_STORAGE: cannot be read; ERR_CORRUPT: is no key of the two kinds. */
 enum err key_load_private(const char *path, struct key **out, struct why *why) MUST_USE;
 enum err key_load_public(const char *path, struct key **out, struct why *why) MUST_USE;
 enum err key_load(const char *path, struct key **out, struct why *why) MUST_USE;
@@ -38,10 +38,12 @@ enum err key_load(const char *path, struct key **out, struct why *why) MUST_USE;
 enum err key_save_private(const struct key *key, const char *path, struct why *why) MUST_USE;
 enum err key_save_public(const struct key *key, const char *path, struct why *why) MUST_USE;
 
-/* From and to bytes. The PEM forms are text without NUL. */
+/* From and to bytes. The PEM forms are text without NUL. key_private_pem() needs a private key;
+ * whoever calls it wipes what it wrote. */
 enum err key_from_pem(struct span pem, struct key **out, struct why *why) MUST_USE;
 enum err key_from_raw(struct span ed25519, struct key **out, struct why *why) MUST_USE;
 void key_public_pem(const struct key *key, struct buf *out);
+void key_private_pem(const struct key *key, struct buf *out);
 void key_public_raw(const struct key *key, uint8_t out[KEY_RAW_SIZE]); /* Ed25519 only */
 
 enum key_kind key_kind(const struct key *key);

@@ -1,0 +1,232 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "codec/hex.h"
+#include "crypto/key.h"
+
+static const enum key_kind kinds[] = {KEY_ED25519, KEY_ECDSA_P256};
+
+struct folder {
+    char path[64];
+    char file[96];
+};
+
+static int make_folder(void **state)
+{
+    struct folder *folder = calloc(1, sizeof *folder);
+
+    assert_non_null(folder);
+    strcpy(folder->path, "/tmp/key_test.XXXXXX");
+    assert_non_null(mkdtemp(folder->path));
+    snprintf(folder->file, sizeof folder->file, "%s/key", folder->path);
+    *state = folder;
+    return 0;
+}
+
+static int drop_folder(void **state)
+{
+    struct folder *folder = *state;
+
+    (void)unlink(folder->file);
+    (void)rmdir(folder->path);
+    free(folder);
+    return 0;
+}
+
+static void test_kind_names(void **state)
+{
+    enum key_kind kind;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        assert_true(key_kind_parse(span_of(key_kind_name(kinds[i])), &kind));
+        assert_int_equal(kind, kinds[i]);
+    }
+    assert_false(key_kind_parse(span_of("rsa"), &kind));
+    assert_false(key_kind_parse(span_of(""), &kind));
+}
+
+static void test_sign_and_verify(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        uint8_t bytes[KEY_SIGNATURE_SIZE_MAX];
+        struct buf signature = buf_over(bytes, sizeof bytes);
+        struct key *key, *other;
+        struct span written;
+
+        assert_int_equal(key_generate(kinds[i], &key, NULL), ERR_OK);
+        assert_int_equal(key_generate(kinds[i], &other, NULL), ERR_OK);
+        assert_int_equal(key_sign(key, span_of("message"), &signature, NULL), ERR_OK);
+        written = buf_written(&signature);
+        assert_true(key_verify(key, span_of("message"), written));
+        assert_false(key_verify(key, span_of("Message"), written));
+        assert_false(key_verify(other, span_of("message"), written));
+        assert_false(key_verify(key, span_of("message"), (struct span){bytes, written.size - 1}));
+        assert_false(key_verify(key, span_of("message"), (struct span){NULL, 0}));
+        for (size_t at = 0; at < written.size; at++) {
+            bytes[at] ^= 1;
+            assert_false(key_verify(key, span_of("message"), written));
+            bytes[at] ^= 1;
+        }
+        key_close(key);
+        key_close(other);
+    }
+}
+
+/* RFC 8032, 7.1, TEST 3. */
+static void test_ed25519_known_answer(void **state)
+{
+    uint8_t raw[KEY_RAW_SIZE], back[KEY_RAW_SIZE], signature[64];
+    static const uint8_t message[] = {0xaf, 0x82};
+    struct key *key;
+
+    (void)state;
+    assert_true(hex_parse(
+        span_of("fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025"), raw, 32));
+    assert_true(
+        hex_parse(span_of("6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac"
+                          "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a"),
+                  signature, 64));
+    assert_int_equal(key_from_raw((struct span){raw, 32}, &key, NULL), ERR_OK);
+    assert_false(key_is_private(key));
+    key_public_raw(key, back);
+    assert_memory_equal(raw, back, sizeof raw);
+    assert_true(key_verify(key, (struct span){message, 2}, (struct span){signature, 64}));
+    /* s + L: the same signature in a form that RFC 8032 5.1.7 forbids. */
+    signature[63] |= 0x10;
+    assert_false(key_verify(key, (struct span){message, 2}, (struct span){signature, 64}));
+    key_close(key);
+    assert_int_equal(key_from_raw((struct span){raw, 31}, &key, NULL), ERR_CORRUPT);
+}
+
+/* r = s = 0, r = s = 1, and trailing bytes never verify. */
+static void test_ecdsa_odd_signatures(void **state)
+{
+    static const uint8_t zero[] = {0x30, 6, 2, 1, 0, 2, 1, 0};
+    static const uint8_t one[] = {0x30, 6, 2, 1, 1, 2, 1, 1};
+    uint8_t bytes[KEY_SIGNATURE_SIZE_MAX + 1] = {0};
+    struct buf signature = buf_over(bytes, KEY_SIGNATURE_SIZE_MAX);
+    struct key *key;
+
+    (void)state;
+    assert_int_equal(key_generate(KEY_ECDSA_P256, &key, NULL), ERR_OK);
+    assert_false(key_verify(key, span_of("m"), (struct span){zero, sizeof zero}));
+    assert_false(key_verify(key, span_of("m"), (struct span){one, sizeof one}));
+    assert_int_equal(key_sign(key, span_of("m"), &signature, NULL), ERR_OK);
+    assert_true(key_verify(key, span_of("m"), (struct span){bytes, signature.size}));
+    assert_false(key_verify(key, span_of("m"), (struct span){bytes, signature.size + 1}));
+    key_close(key);
+}
+
+static void test_private_file(void **state)
+{
+    const struct folder *folder = *state;
+    struct why why = {0};
+
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        struct key *key, *back = NULL;
+        struct stat info;
+
+        assert_int_equal(key_generate(kinds[i], &key, NULL), ERR_OK);
+        assert_int_equal(key_save_private(key, folder->file, &why), ERR_OK);
+        assert_int_equal(stat(folder->file, &info), 0);
+        assert_int_equal(info.st_mode & 0777, 0600);
+        assert_int_equal(key_load_private(folder->file, &back, &why), ERR_OK);
+        assert_true(key_same(key, back) && key_is_private(back));
+        assert_int_equal(key_kind(back), kinds[i]);
+        key_close(back);
+        assert_int_equal(key_save_private(key, folder->file, &why), ERR_CONFLICT);
+        assert_non_null(strstr(why.text, "exists already"));
+        assert_int_equal(key_load_public(folder->file, &back, &why), ERR_CORRUPT);
+        key_close(key);
+        assert_int_equal(unlink(folder->file), 0);
+    }
+}
+
+static void test_public_file(void **state)
+{
+    const struct folder *folder = *state;
+    struct key *key, *other, *back = NULL;
+    uint8_t bytes[KEY_SIGNATURE_SIZE_MAX];
+    struct buf signature = buf_over(bytes, sizeof bytes);
+
+    assert_int_equal(key_generate(KEY_ECDSA_P256, &key, NULL), ERR_OK);
+    assert_int_equal(key_generate(KEY_ECDSA_P256, &other, NULL), ERR_OK);
+    assert_int_equal(key_save_public(key, folder->file, NULL), ERR_OK);
+    assert_int_equal(key_save_public(key, folder->file, NULL), ERR_OK);
+    assert_int_equal(key_save_public(other, folder->file, NULL), ERR_CONFLICT);
+    assert_int_equal(key_load_public(folder->file, &back, NULL), ERR_OK);
+    assert_true(key_same(key, back) && !key_same(other, back) && !key_is_private(back));
+    assert_int_equal(key_sign(back, span_of("m"), &signature, NULL), ERR_INVALID);
+    key_close(back);
+    assert_int_equal(key_load_private(folder->file, &back, NULL), ERR_CORRUPT);
+    key_close(key);
+    key_close(other);
+}
+
+static void test_shared_key_outlives_the_first(void **state)
+{
+    struct key *key, *share;
+
+    (void)state;
+    assert_int_equal(key_generate(KEY_ED25519, &key, NULL), ERR_OK);
+    share = key_share(key);
+    key_close(key);
+    assert_true(key_is_private(share));
+    assert_false(key_verify(share, span_of("m"), span_of("no signature")));
+    key_close(share);
+    key_close(NULL);
+}
+
+static void test_bad_files(void **state)
+{
+    static const char *const bad[] = {
+        "", "rubbish", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+        /* P-384, a curve we do not use. */
+        "-----BEGIN PUBLIC KEY-----\n"
+        "MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEqofKIr6LBTeOscce8yCtdG4dO2KLp5uY\n"
+        "WfdB4IJUKjhVAvJdv1UpbDpUXjhydgq3NhfeSpYmLG9dnpi/kpLcKfj0Hb0omhR8\n"
+        "6doxE7XwuMAKYLHOHX6BnXpDHXyQ6g5f\n"
+        "-----END PUBLIC KEY-----\n"};
+    const struct folder *folder = *state;
+    struct key *key = NULL;
+    struct why why = {0};
+
+    assert_int_equal(key_load(folder->file, &key, &why), ERR_NOT_FOUND);
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        FILE *file = fopen(folder->file, "w");
+
+        assert_non_null(file);
+        fputs(bad[i], file);
+        fclose(file);
+        assert_int_equal(key_load(folder->file, &key, &why), ERR_CORRUPT);
+        assert_non_null(strstr(why.text, folder->file));
+        assert_null(key);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kind_names),
+        cmocka_unit_test(test_sign_and_verify),
+        cmocka_unit_test(test_ed25519_known_answer),
+        cmocka_unit_test(test_ecdsa_odd_signatures),
+        cmocka_unit_test_setup_teardown(test_private_file, make_folder, drop_folder),
+        cmocka_unit_test_setup_teardown(test_public_file, make_folder, drop_folder),
+        cmocka_unit_test(test_shared_key_outlives_the_first),
+        cmocka_unit_test_setup_teardown(test_bad_files, make_folder, drop_folder),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
