@@ -1,0 +1,158 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "format/release.h"
+
+static struct release_facts good(void)
+{
+    struct release_facts facts = {
+        .product = "camera",
+        .version = "1.2.0",
+        .hardware = {"cam-a", "cam-b"},
+        .hardware_count = 2,
+        .security_version = 7,
+        .security_floor = 5,
+        .kind = RELEASE_SECURITY,
+        .length = 100000,
+        .chunk_size = CHUNK_SIZE_DEFAULT,
+    };
+
+    return facts;
+}
+
+static void assert_refused(struct release_facts facts, enum err err, const char *field)
+{
+    const char *said = NULL;
+
+    assert_int_equal(release_facts_check(&facts, &said), err);
+    assert_string_equal(said, field);
+    assert_int_equal(release_facts_check(&facts, NULL), err);
+}
+
+static void test_good_facts(void **state)
+{
+    struct release_facts facts = good();
+
+    (void)state;
+    assert_int_equal(release_facts_check(&facts, NULL), ERR_OK);
+    facts.bases[facts.bases_count++] = (struct release_base){.version = "1.1.0"};
+    facts.bases[facts.bases_count++] = (struct release_base){.by_digest = true};
+    facts.security_floor = facts.security_version;
+    assert_int_equal(release_facts_check(&facts, NULL), ERR_OK);
+}
+
+static void test_each_bad_fact_is_named(void **state)
+{
+    struct release_facts facts;
+
+    (void)state;
+#define WITH(change, err, field)           \
+    do {                                   \
+        facts = good();                    \
+        change;                            \
+        assert_refused(facts, err, field); \
+    } while (0)
+    WITH(facts.product[0] = '\0', ERR_CORRUPT, "product");
+    WITH(strcpy(facts.product, ".."), ERR_CORRUPT, "product");
+    WITH(strcpy(facts.product, "a/b"), ERR_CORRUPT, "product");
+    WITH(strcpy(facts.version, "1 0"), ERR_CORRUPT, "version");
+    WITH(facts.hardware_count = 0, ERR_CORRUPT, "hardware");
+    WITH(facts.hardware_count = 3, ERR_CORRUPT, "hardware"); /* an empty name */
+    WITH(facts.hardware_count = HARDWARE_MAX + 1, ERR_TOO_BIG, "hardware");
+    WITH(facts.security_floor = 8, ERR_CORRUPT, "security_floor");
+    WITH(facts.kind = (enum release_kind)2, ERR_CORRUPT, "kind");
+    WITH(facts.length = 0, ERR_CORRUPT, "length");
+    WITH(facts.chunk_size = 0, ERR_CORRUPT, "chunks");
+    WITH(facts.chunk_size = CHUNK_SIZE_MIN - 1, ERR_CORRUPT, "chunks");
+    WITH(facts.chunk_size = CHUNK_SIZE_MAX + 1, ERR_TOO_BIG, "chunks");
+    WITH(facts.length = UINT64_MAX, ERR_TOO_BIG, "chunks");
+    WITH(facts.bases_count = 1, ERR_CORRUPT, "from"); /* an empty version */
+    WITH(facts.bases_count = BASES_MAX + 1, ERR_TOO_BIG, "from");
+#undef WITH
+}
+
+static void test_words(void **state)
+{
+    char word[80];
+
+    (void)state;
+    memset(word, 'a', sizeof word);
+    word[NAME_SIZE_MAX] = '\0';
+    assert_true(release_name_ok(word));
+    word[NAME_SIZE_MAX] = 'a';
+    word[NAME_SIZE_MAX + 1] = '\0';
+    assert_false(release_name_ok(word));
+    assert_true(release_name_ok("A.b_c-9"));
+    assert_true(release_name_ok("...a"));
+    assert_false(release_name_ok("a+b"));
+    assert_false(release_name_ok("..."));
+    assert_true(release_version_ok("1.0~rc1+deb12u1"));
+    word[VERSION_SIZE_MAX + 1] = '\0';
+    assert_false(release_version_ok(word));
+    word[VERSION_SIZE_MAX] = '\0';
+    assert_true(release_version_ok(word));
+}
+
+static void test_chunk_count(void **state)
+{
+    (void)state;
+    assert_int_equal(release_chunk_count(0, 10), 0);
+    assert_int_equal(release_chunk_count(1, 10), 1);
+    assert_int_equal(release_chunk_count(10, 10), 1);
+    assert_int_equal(release_chunk_count(11, 10), 2);
+    assert_true(release_chunk_count(UINT64_MAX, 1) == UINT64_MAX);
+}
+
+static void test_fit(void **state)
+{
+    static const uint8_t running[DIGEST_SIZE] = {1}, other[DIGEST_SIZE] = {2};
+    struct release_facts facts = good();
+    struct release_device device = {.product = "camera", .hardware = "cam-b", .security_floor = 7};
+
+    (void)state;
+    assert_int_equal(release_fit(&facts, &device), RELEASE_FITS);
+    device.product = "Camera";
+    assert_int_equal(release_fit(&facts, &device), RELEASE_OTHER_PRODUCT);
+    device.product = "camera";
+    device.hardware = "cam-";
+    assert_int_equal(release_fit(&facts, &device), RELEASE_OTHER_HARDWARE);
+    device.hardware = "cam-a";
+    device.security_floor = 8;
+    assert_int_equal(release_fit(&facts, &device), RELEASE_BELOW_FLOOR);
+    device.security_floor = 0;
+
+    facts.bases[0] = (struct release_base){.version = "1.1.0"};
+    facts.bases[1] = (struct release_base){.by_digest = true, .sha256 = {1}};
+    facts.bases_count = 2;
+    assert_int_equal(release_fit(&facts, &device), RELEASE_OTHER_BASE); /* knows nothing */
+    device.version = "1.1.0";
+    assert_int_equal(release_fit(&facts, &device), RELEASE_FITS);
+    device.version = "1.1.00";
+    device.sha256 = other;
+    assert_int_equal(release_fit(&facts, &device), RELEASE_OTHER_BASE);
+    device.sha256 = running;
+    assert_int_equal(release_fit(&facts, &device), RELEASE_FITS);
+}
+
+static void test_every_fit_has_a_sentence(void **state)
+{
+    (void)state;
+    for (int fit = RELEASE_FITS; fit <= RELEASE_OTHER_BASE; fit++)
+        assert_non_null(strchr(release_fit_text((enum release_fit)fit), ' '));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good_facts), cmocka_unit_test(test_each_bad_fact_is_named),
+        cmocka_unit_test(test_words),      cmocka_unit_test(test_chunk_count),
+        cmocka_unit_test(test_fit),        cmocka_unit_test(test_every_fit_has_a_sentence),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
