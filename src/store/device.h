@@ -6,15 +6,8 @@
 
 #include "base/limits.h"
 #include "base/time.h"
+#include "fleet/decide.h" /* enum device_status */
 #include "store/db.h"
-
-enum device_status {
-    DEVICE_PENDING,  /* asked to be let in; an operator decides */
-    DEVICE_ACTIVE,   /* has a certificate and may do everything a device may */
-    DEVICE_REJECTED, /* an operator said no while it was pending */
-    DEVICE_REVOKED,  /* was in, is out: its certificates are worth nothing */
-    DEVICE_STATUS_COUNT
-};
 
 /* What a device is asked for at its next poll; the flags of the native answer follow these. */
 #define DEVICE_WANTS_INVENTORY 1u
@@ -63,12 +56,6 @@ struct device_facts {
     char groups[GROUPS_MAX][NAME_SIZE_MAX + 1];
     uint32_t group_count;
 };
-
-/* "pending", "active", "rejected", "revoked"; never NULL. */
-const char *device_status_name(enum device_status status);
-
-/* False when `name` is none of them. */
-bool device_status_parse(struct span name, enum device_status *out) MUST_USE;
 
 /* Whether it is 1..64 characters of [A-Za-z0-9._-] and does not begin with a dot. */
 bool device_name_valid(struct span name) MUST_USE;

@@ -3,17 +3,17 @@
 
 #include "base/limits.h"
 #include "fleet/rollout.h"
+#include "fleet/selector.h"
 #include "fleet/window.h"
 #include "store/db.h"
 
-#define SELECTOR_TEXT_MAX 1024u /* bytes of a selector */
-#define REASON_SIZE_MAX   200u  /* bytes of the reason an operator gives */
+#define REASON_SIZE_MAX 200u /* bytes of the reason an operator gives */
 
 struct rollout_row {
     int64_t tenant, id;
     char name[NAME_SIZE_MAX + 1];
     int64_t release;
-    char selector[SELECTOR_TEXT_MAX + 1]; /* "" selects every device the release fits */
+    char selector[SELECTOR_SIZE_MAX + 1]; /* as the operator wrote it */
     uint64_t seed;                        /* orders the admission of devices */
     char created_by[NAME_SIZE_MAX + 1];
     char approved_by[NAME_SIZE_MAX + 1];

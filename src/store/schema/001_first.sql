@@ -18,7 +18,7 @@ CREATE TABLE counter (
     PRIMARY KEY (tenant, noun)
 ) STRICT, WITHOUT ROWID;
 
--- What seldom changes about a device. enum device_status in store/device.h.
+-- What seldom changes about a device. enum device_status in fleet/decide.h.
 CREATE TABLE device (
     tenant         INTEGER NOT NULL REFERENCES tenant (id),
     id             INTEGER NOT NULL,

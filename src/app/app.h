@@ -1,0 +1,201 @@
+/* The stories: what the server does, each one transaction with its audit entry.
+ *
+ * `struct app` holds what every story needs. It belongs to the engine thread; nothing here is
+ * safe to call from another one. Time comes with every call. A story runs inside a savepoint of
+ * the caller's transaction (app_begin, app_savepoint): when it returns anything but ERR_OK the
+ * caller undoes it (app_undo), and then lets app_refused() write what must be remembered all the
+ * same. Memory that others read (presence, shelf) changes in app_settled(), after the commit, so
+ * that it never knows more than the disk.
+ *
+ *     begin { savepoint, story, release | undo + refused } ... tick ... commit, settled(true)
+ *                                                                    | rollback, settled(false)
+ *
+ * Device-side stories are in app/device.h, the course of rollouts in app/course.h, publishing
+ * in app/publish.h. */
+#pragma once
+
+#include "base/limits.h"
+#include "base/prng.h"
+#include "base/time.h"
+#include "base/why.h"
+#include "fleet/audit.h"
+#include "store/blobs.h"
+#include "store/db.h"
+#include "store/device.h"
+
+struct key; /* crypto/key.h */
+
+/* What the fronts are told of a device, to answer its quiet polls without the engine. */
+struct device_presence {
+    enum device_status status;
+    uint8_t fingerprint[DIGEST_SIZE]; /* of the newest certificate; zeros: none */
+    uint8_t running[DIGEST_SIZE], other[DIGEST_SIZE];
+    uint8_t inventory[INVENTORY_DIGEST_SIZE];
+    uint32_t boot_count;
+    bool has_work; /* its next poll must reach the engine */
+    struct utc last_seen;
+};
+
+struct presence_ops {
+    void *self;
+    void (*put)(void *self, const char *tenant, const char *device,
+                const struct device_presence *facts);
+    void (*remove)(void *self, const char *tenant, const char *device);
+};
+
+/* Tell live listeners; `json` is one line. The receiver holds it back until the commit and drops
+ * it when the savepoint is undone. Topics: "events", "rollout/7". */
+struct publish_ops {
+    void *self;
+    void (*publish)(void *self, const char *tenant, const char *topic, const char *event,
+                    struct span json);
+};
+
+/* Hand out a TUF metadata file from now on. */
+struct shelf_ops {
+    void *self;
+    void (*put)(void *self, const char *tenant, const char *name, struct span bytes);
+};
+
+#define CERTIFICATE_SIZE_MAX 4096u /* bytes of DER */
+
+struct issued_certificate {
+    uint8_t fingerprint[DIGEST_SIZE];
+    struct utc not_after;
+    uint8_t der[CERTIFICATE_SIZE_MAX];
+    size_t der_size;
+};
+
+/* The private CA. */
+struct issuer_ops {
+    void *self;
+
+    /* Check the request's own signature and name its key. ERR_CORRUPT, ERR_UNTRUSTED. */
+    enum err (*read)(void *self, struct span csr, uint8_t key_sha256[DIGEST_SIZE], struct why *why);
+
+    /* Certify the key for this device. Names inside the request are ignored. */
+    enum err (*issue)(void *self, struct span csr, const char *tenant, const char *device,
+                      struct utc now, struct issued_certificate *out, struct why *why);
+
+    /* The CA's own certificate, DER; lives as long as the issuer. */
+    struct span (*ca)(void *self);
+};
+
+/* Any `ops` whose functions are NULL is simply not told. Everything is borrowed. */
+struct app_config {
+    struct db *db; /* open and migrated */
+    struct blobs *blobs;
+    struct issuer_ops issuer;
+    struct presence_ops presence;
+    struct publish_ops publish;
+    struct shelf_ops shelf;
+    const struct key *snapshot_key, *timestamp_key; /* NULL: metadata is not renewed */
+    uint32_t poll_interval_s;                       /* 0: POLL_INTERVAL_DEFAULT_S */
+    uint32_t poll_jitter_percent;
+    int64_t history_ms; /* reports older than this are retired; 0: HISTORY_DEFAULT_MS */
+    uint64_t seed;      /* for jitter */
+};
+
+#define POLL_INTERVAL_DEFAULT_S  60u
+#define ENROLL_RETRY_S           60u                               /* a pending device asks again */
+#define PENDING_DEVICES_MAX      10000u                            /* unknown devices at the door */
+#define HISTORY_DEFAULT_MS       (INT64_C(400) * 24 * 3600 * 1000) /* a year and a bit */
+#define ORPHAN_BLOB_KEPT_MS      (INT64_C(24) * 3600 * 1000)       /* an upload may take a day */
+#define IDEMPOTENCY_KEPT_MS      (INT64_C(24) * 3600 * 1000)
+#define CERTIFICATE_FORGOTTEN_MS (INT64_C(400) * 24 * 3600 * 1000) /* after its end */
+#define GAP_FACTOR               3 /* absent longer than this many poll intervals is a gap */
+
+#define ACTOR_SIZE_MAX 96u /* bytes of "token:alice" or "device:gw-7" with NUL */
+
+/* What the audit is told of a deed. Texts are copied. */
+struct deed {
+    int64_t tenant;
+    const char *actor;  /* "token:alice", "device:gw-7", "server" */
+    const char *action; /* "rollout.start" */
+    const char *object; /* "rollout:7"; NULL: none */
+    const char *detail; /* a sentence; NULL: none */
+    bool refused;
+};
+
+struct app_dirty {
+    int64_t tenant, device;
+};
+
+/* Remembered by a story that fails, written by app_refused(). */
+struct app_refusal {
+    bool set;
+    int64_t tenant;
+    struct utc at;
+    char actor[ACTOR_SIZE_MAX];
+    char action[48];
+    char object[ACTOR_SIZE_MAX];
+    char detail[AUDIT_TEXT_MAX];
+};
+
+struct app {
+    struct app_config config;
+    struct db *db; /* config.db */
+    struct prng prng;
+    struct app_refusal refusal;
+
+    /* For app_settled(): devices whose presence may be wrong since the last commit. */
+    struct app_dirty *dirty;
+    size_t dirty_count, dirty_room;
+    size_t dirty_mark; /* dirty_count at the savepoint */
+    bool shelf_stale;
+
+    /* The tick's own memory; losing it costs a scan. */
+    struct utc online_due, retire_due;
+};
+
+/* Fills presence and shelf from the database. `app` is the caller's memory and must not move. */
+enum err app_open(struct app *app, const struct app_config *config, struct utc now,
+                  struct why *why) MUST_USE;
+
+/* NULL-safe; closes nothing of `config`. */
+void app_close(struct app *app);
+
+/* ---- The transaction, as struct engine_ops wants it ---- */
+
+enum err app_begin(struct app *app, struct why *why) MUST_USE;
+enum err app_commit(struct app *app, struct why *why) MUST_USE;
+void app_rollback(struct app *app);
+enum err app_savepoint(struct app *app) MUST_USE;
+enum err app_release(struct app *app) MUST_USE;
+enum err app_undo(struct app *app) MUST_USE;
+
+/* After app_undo(): the audit entry of the refusal, if the story left one. */
+enum err app_refused(struct app *app) MUST_USE;
+
+/* After commit or rollback: bring presence and shelf up to date, or forget. */
+void app_settled(struct app *app, bool committed);
+
+/* Everything that time makes happen: rollouts, schedules, silence, TUF renewal, retirement. Call
+ * about once a second, inside a transaction. */
+enum err app_tick(struct app *app, struct utc now) MUST_USE;
+
+/* The fronts' last-seen times, in batches, inside a transaction. */
+enum err app_seen(struct app *app, const char *tenant, const char *device, struct utc at) MUST_USE;
+
+/* ---- For stories ---- */
+
+/* Append to the audit log, in the transaction of the deed itself. */
+enum err app_audit(struct app *app, struct utc now, const struct deed *deed) MUST_USE;
+
+/* Note that an attempt was refused, for app_refused(), and return `err`. The detail is the text
+ * of `why`, or the error's own sentence. Only the first note until app_refused() counts. */
+enum err app_refuse(struct app *app, struct utc now, const struct deed *deed, enum err err,
+                    const struct why *why);
+
+/* Presence of this device must be looked at after the commit. */
+void app_touch(struct app *app, int64_t tenant, int64_t device);
+
+/* The device is gone; takes it out of presence at once, which only makes its polls fail. */
+void app_forget(struct app *app, int64_t tenant, const char *device);
+
+/* Publish one line of JSON; a NULL callback is fine. */
+void app_publish(struct app *app, int64_t tenant, const char *topic, const char *event,
+                 const char *json);
+
+/* Wrap a database error: `why` gets the engine's sentence. */
+enum err app_db_failed(struct app *app, enum err err, struct why *why);

@@ -1,0 +1,50 @@
+/* From rows to the questions that fleet/ answers: selectors over devices, facts for decide().
+ *
+ * Used alike by polls, admission, previews and `device explain`, so that they cannot differ. */
+#pragma once
+
+#include "app/app.h"
+#include "fleet/decide.h"
+#include "fleet/selector.h"
+#include "store/assignment.h"
+#include "store/release.h"
+#include "store/rollout.h"
+
+/* What a device says of itself in its inventory that decides about updates. */
+#define ATTRIBUTE_PRODUCT  "product"
+#define ATTRIBUTE_HARDWARE "hw" /* "hardware" is understood too */
+#define ATTRIBUTE_FLOOR    "security_floor"
+
+/* Fields: name, status, product, hw, version, tag, group, hold, running, release; anything else
+ * is an attribute. A selector_lookup; `self` is a struct device_facts. */
+bool facts_lookup(void *self, struct span field, uint32_t index, struct span *value);
+
+bool facts_match(const struct selector *selector, const struct device_facts *facts);
+
+/* Room that the spans of struct decide_facts point into. Large: keep it on the heap or static
+ * to a story. */
+struct decide_room {
+    struct decide_facts facts;
+    struct decide_device device;
+    struct decide_release release;
+    struct span hardware[HARDWARE_MAX], bases[BASES_MAX];
+};
+
+/* `rollout`, `release` and `assignment` may be NULL (release exactly when rollout is). All
+ * arguments must outlive `out`. */
+void facts_for_decide(const struct app *app, const struct device_facts *device,
+                      const struct rollout_row *rollout, const struct release_row *release,
+                      const struct assignment *assignment, bool selected, bool other_rollout,
+                      struct utc now, struct decide_room *out);
+
+/* Call `visit` for every active device that matches (`selector` NULL: all), in order of id;
+ * it returns ERR_OK to go on. The visitor may use the database. */
+typedef enum err facts_visit(void *self, const struct device_facts *facts);
+enum err facts_each(struct app *app, int64_t tenant, const struct selector *selector,
+                    facts_visit *visit, void *self) MUST_USE;
+
+/* Whom a rollout of `release` would reach: active devices that match and whose product and
+ * hardware fit. Names of the first `sample_max` go to `sample`; may be 0. */
+enum err facts_count(struct app *app, int64_t tenant, const struct selector *selector,
+                     const struct release_row *release, char (*sample)[NAME_SIZE_MAX + 1],
+                     uint32_t sample_max, uint32_t *sampled, uint32_t *count) MUST_USE;

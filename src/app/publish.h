@@ -1,0 +1,34 @@
+/* Publishing: signed root and targets come in, releases come out.
+ *
+ * Nothing is believed that is not signed as the root demands: see trust/metadata.h. Bytes are
+ * kept as received. Online roles (snapshot, timestamp) are made here too. */
+#pragma once
+
+#include "app/app.h"
+#include "store/release.h"
+
+/* The next root, or the first. On success also renews snapshot and timestamp when targets
+ * exist. *version is its version. ERR_UNTRUSTED, ERR_CONFLICT (not the next version; the same
+ * bytes again are no error), ERR_CORRUPT. */
+enum err publish_root(struct app *app, int64_t tenant, const char *actor, struct span bytes,
+                      struct utc now, uint32_t *version, struct why *why) MUST_USE;
+
+struct published {
+    uint32_t targets_version;
+    uint32_t added, confirmed, withdrawn; /* releases */
+    int64_t ids[64];                      /* of the first added ones */
+};
+
+/* New targets: verified against the newest root; every image and chunk list must be in the blob
+ * store with the right length, and the list must be the one the facts name and match the image's
+ * cut. ERR_NOT_FOUND with the digest in `why` when a blob is missing. The same bytes again are no
+ * error. */
+enum err publish_targets(struct app *app, int64_t tenant, const char *actor, struct span bytes,
+                         struct utc now, struct published *out, struct why *why) MUST_USE;
+
+/* Make new snapshot and timestamp when due (see trust/online.h). Called by the tick and by the
+ * two above. Nothing to do without keys, root or targets. */
+enum err publish_online(struct app *app, int64_t tenant, struct utc now, struct why *why) MUST_USE;
+
+/* Put all current metadata on the shelf. */
+enum err publish_shelf(struct app *app, int64_t tenant) MUST_USE;
