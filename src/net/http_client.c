@@ -163,8 +163,11 @@ static enum err keep_body(struct flight *flight, const char *at, size_t size)
     struct http_client *client = flight->client;
     size_t room = client->body_room ? client->body_room : 4096;
 
-    if (size > flight->size_max - flight->body_size)
+    if (size > flight->size_max - flight->body_size) {
+        (void)snprintf(flight->text, sizeof flight->text, "the answer is larger than %zu bytes",
+                       flight->size_max);
         return ERR_TOO_BIG;
+    }
     while (room < flight->body_size + size)
         room *= 2;
     if (room != client->body_room) {
@@ -179,18 +182,38 @@ static enum err keep_body(struct flight *flight, const char *at, size_t size)
     return ERR_OK;
 }
 
-static size_t take_body(char *at, size_t one, size_t count, void *self)
+/* Whether the answer is the part that was asked for: 206, and starting where it should. */
+static bool right_part(const struct http_call *call, const struct http_answer *answer, long status)
 {
-    struct flight *flight = self;
-    const struct http_sink *sink = &flight->call->sink;
-    size_t size = one * count;
+    char wanted[HTTP_FIELD_SIZE];
+    int size =
+        snprintf(wanted, sizeof wanted, "bytes %.*s-", (int)strcspn(call->range, "-"), call->range);
+
+    return status == 206 && strncmp(answer->content_range, wanted, (size_t)size) == 0;
+}
+
+static enum err pass_on(struct flight *flight, struct span bytes)
+{
+    const struct http_call *call = flight->call;
     long status = 0;
 
     (void)curl_easy_getinfo(flight->client->curl, CURLINFO_RESPONSE_CODE, &status);
-    if (sink->take && status / 100 == 2)
-        flight->err = sink->take(sink->self, (struct span){(const uint8_t *)at, size});
-    else
-        flight->err = keep_body(flight, at, size);
+    if (!call->sink.take || status / 100 != 2)
+        return keep_body(flight, (const char *)bytes.at, bytes.size);
+    if (call->range && !right_part(call, flight->answer, status)) {
+        (void)snprintf(flight->text, sizeof flight->text,
+                       "the server does not send the part that was asked for");
+        return ERR_CORRUPT;
+    }
+    return call->sink.take(call->sink.self, bytes);
+}
+
+static size_t take_body(char *at, size_t one, size_t count, void *self)
+{
+    struct flight *flight = self;
+    size_t size = one * count;
+
+    flight->err = pass_on(flight, (struct span){(const uint8_t *)at, size});
     return flight->err == ERR_OK ? size : 0;
 }
 
@@ -356,8 +379,8 @@ static enum err classify(CURLcode code)
 static enum err conclude(const struct flight *flight, CURLcode code, struct why *why)
 {
     if (flight->err != ERR_OK) {
-        if (flight->err == ERR_TOO_BIG && !flight->call->sink.take)
-            why_say(why, NULL, "the answer is larger than it may be");
+        if (flight->text[0])
+            why_say(why, NULL, flight->text);
         return flight->err;
     }
     if (code != CURLE_OK)

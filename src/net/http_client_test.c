@@ -257,6 +257,12 @@ static void a_sink_takes_good_bodies_only(void **state)
     assert_string_equal(answer.content_range, "bytes 5-7/9");
     assert_int_equal(answer.body.size, 0);
     assert_non_null(strstr(server.request, "Range: bytes=5-7\r\n"));
+    server.reply = "HTTP/1.1 200 All\r\nContent-Length: 4\r\n\r\nabcd";
+    assert_int_equal(http_client_call(client, &call, &answer, NULL), ERR_CORRUPT);
+    server.reply = "HTTP/1.1 206 Part\r\nContent-Length: 1\r\n"
+                   "Content-Range: bytes 6-6/9\r\n\r\ng";
+    assert_int_equal(http_client_call(client, &call, &answer, NULL), ERR_CORRUPT);
+    assert_string_equal(kept, "fgh");
     server.reply = "HTTP/1.1 404 No\r\nContent-Length: 4\r\n\r\nnone";
     call.range = NULL;
     assert_int_equal(http_client_call(client, &call, &answer, NULL), ERR_OK);
