@@ -1,0 +1,172 @@
+/* Targets, the releases among them, and what a keeper of a repository accepts. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "trust/metadata_form.h"
+#include "trust/release_json.h"
+#include "trust/tuf_say.h"
+
+static enum err read_target(const char *name, const json_t *entry, struct tuf_target *out,
+                            struct why *why)
+{
+    struct tuf_target target = {0};
+    enum err err;
+
+    if (!span_to_text(span_of(name), target.name, sizeof target.name))
+        return tuf_say(why, ERR_TOO_BIG, "target %.60s...: its name has more than %u bytes", name,
+                       TARGET_NAME_SIZE_MAX);
+    TRY(tuf_file_from_json(entry, false, &target.file, why));
+    err = release_from_custom(json_object_get(entry, "custom"), &target.facts, why);
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        return tuf_wrap(why, err, "target %s", target.name);
+    target.has_facts = err == ERR_OK;
+    *out = target;
+    return ERR_OK;
+}
+
+enum err tuf_find_target(const struct tuf_metadata *targets, const char *name,
+                         struct tuf_target *out, struct why *why)
+{
+    const json_t *all = json_object_get(targets->signed_part, "targets");
+    const json_t *entry = json_object_get(all, name);
+
+    CHECK(targets->role == TUF_TARGETS);
+    if (!entry)
+        return tuf_say(why, ERR_NOT_FOUND, "targets version %" PRIu64 " do not list %.80s",
+                       targets->version, name);
+    return read_target(name, entry, out, why);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+enum err tuf_for_each_target(const struct tuf_metadata *targets, tuf_each_target *each, void *self,
+                             struct why *why)
+{
+    json_t *all = json_object_get(targets->signed_part, "targets");
+    size_t count = json_object_size(all), at = 0;
+    const char **names = calloc(count + 1, sizeof *names);
+    enum err err = ERR_OK;
+    struct tuf_target target;
+
+    CHECK(targets->role == TUF_TARGETS);
+    CHECK(names);
+    for (void *i = json_object_iter(all); i; i = json_object_iter_next(all, i))
+        names[at++] = json_object_iter_key(i);
+    qsort(names, count, sizeof *names, compare_names);
+    for (at = 0; at < count && err == ERR_OK; at++) {
+        err = read_target(names[at], json_object_get(all, names[at]), &target, why);
+        if (err == ERR_OK)
+            err = each(self, &target, why);
+    }
+    free(names);
+    return err;
+}
+
+/* ---- Acceptance ---- */
+
+static enum err check_fresh(const struct tuf_metadata *metadata, struct utc now, struct why *why)
+{
+    char text[UTC_TEXT_SIZE];
+
+    if (!tuf_metadata_expired(metadata, now))
+        return ERR_OK;
+    utc_format(metadata->expires, text);
+    return tuf_say(why, ERR_UNTRUSTED, "%s version %" PRIu64 " expired at %s",
+                   tuf_role_name(metadata->role), metadata->version, text);
+}
+
+/* Hands `metadata` out if `err` is ERR_OK, and closes it otherwise. */
+static enum err give(enum err err, struct tuf_metadata *metadata, struct tuf_metadata **out)
+{
+    if (err == ERR_OK)
+        *out = metadata;
+    else
+        tuf_metadata_close(metadata);
+    return err;
+}
+
+enum err tuf_accept_root(const struct tuf_metadata *old, struct span bytes, struct utc now,
+                         struct tuf_metadata **out, struct why *why)
+{
+    struct tuf_metadata *root;
+    enum err err;
+
+    TRY(tuf_metadata_read(TUF_ROOT, bytes, &root, why));
+    err = old ? tuf_verify_next_root(old, root, why) : tuf_verify_by_root(root, root, why);
+    if (err == ERR_OK)
+        err = check_fresh(root, now, why);
+    return give(err, root, out);
+}
+
+struct acceptance {
+    const struct tuf_metadata *targets;
+    char release[TARGET_NAME_SIZE_MAX + 1]; /* "PRODUCT/VERSION/" of the last one seen */
+};
+
+/* The chunk list beside the image is the one the facts name. */
+static enum err check_chunk_list(const struct tuf_metadata *targets, const struct tuf_target *image,
+                                 struct why *why)
+{
+    const struct release_facts *facts = &image->facts;
+    char name[TARGET_NAME_SIZE_MAX + sizeof RELEASE_CHUNKS_SUFFIX];
+    uint64_t size = DIGEST_SIZE * release_chunk_count(facts->length, facts->chunk_size);
+    struct tuf_target list;
+
+    (void)snprintf(name, sizeof name, "%s" RELEASE_CHUNKS_SUFFIX, image->name);
+    TRY(tuf_find_target(targets, name, &list, why));
+    if (list.file.length != size || !list.file.has_sha256 ||
+        memcmp(list.file.sha256, facts->chunks_sha256, DIGEST_SIZE) != 0)
+        return tuf_say(why, ERR_CORRUPT, "%s is not the chunk list its image names", name);
+    return ERR_OK;
+}
+
+static enum err accept_target(void *self, const struct tuf_target *target, struct why *why)
+{
+    struct acceptance *acceptance = self;
+    const struct release_facts *facts = &target->facts;
+    char release[sizeof acceptance->release];
+
+    if (!target->has_facts)
+        return ERR_OK;
+    (void)snprintf(release, sizeof release, "%s/%s/", facts->product, facts->version);
+    if (strncmp(target->name, release, strlen(release)) != 0)
+        return tuf_say(why, ERR_CORRUPT, "target %s does not begin with %s", target->name, release);
+    if (strcmp(release, acceptance->release) == 0)
+        return tuf_say(why, ERR_CORRUPT, "target %s: its release has another image already",
+                       target->name);
+    if (target->file.length != facts->length || !target->file.has_sha256 ||
+        memcmp(target->file.sha256, facts->sha256, DIGEST_SIZE) != 0)
+        return tuf_say(why, ERR_CORRUPT, "target %s is not the plain image its facts describe",
+                       target->name);
+    memcpy(acceptance->release, release, sizeof release);
+    return check_chunk_list(acceptance->targets, target, why);
+}
+
+static enum err check_targets(const struct tuf_metadata *root, const struct tuf_metadata *old,
+                              const struct tuf_metadata *targets, struct utc now, struct why *why)
+{
+    struct acceptance acceptance = {.targets = targets};
+
+    TRY(tuf_verify_by_root(root, targets, why));
+    if (old && targets->version <= old->version)
+        return tuf_say(why, ERR_CONFLICT, "targets version %" PRIu64 " is not newer than %" PRIu64,
+                       targets->version, old->version);
+    TRY(check_fresh(targets, now, why));
+    return tuf_for_each_target(targets, accept_target, &acceptance, why);
+}
+
+enum err tuf_accept_targets(const struct tuf_metadata *root, const struct tuf_metadata *old,
+                            struct span bytes, struct utc now, struct tuf_metadata **out,
+                            struct why *why)
+{
+    struct tuf_metadata *targets;
+
+    TRY(tuf_metadata_read(TUF_TARGETS, bytes, &targets, why));
+    return give(check_targets(root, old, targets, now, why), targets, out);
+}
