@@ -143,11 +143,16 @@ struct assignment_change {
 /* Apply one event. A success whose running digest is not the target's is a failure
  * (ERR_CONFLICT): "success" is what the device runs, not what it says.
  * ERR_INVALID, changing nothing, when the event makes no sense in this state: a late or repeated
- * report, to be noted in the history and answered with assignment_verdict(). `change` may not be
+ * report, to be noted in the history and answered as decide() says. `change` may not be
  * NULL. */
 enum err assignment_step(struct assignment *assignment, const struct assignment_event *event,
                          const struct assignment_policy *policy,
                          struct assignment_change *change) MUST_USE;
+
+/* What a poll means for the device's latest assignment: HEARD, or STRAYED or BACK when the digest
+ * it runs is not the release's. */
+enum assignment_event_kind assignment_event_of_poll(const struct assignment *assignment,
+                                                    bool running_target);
 
 /* Whether the rollout must hear of it (ROLLOUT_EV_MOVED). */
 bool assignment_change_matters(const struct assignment_change *change);

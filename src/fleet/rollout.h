@@ -11,7 +11,7 @@
  *       +--start-------------+ (when no approval is needed)  resume|  |pause     gate breached | |
  * v  +---------> HALTED <------+ PAUSED                | resume: RUNNING
  *
- *     abort:    from any state above but DONE, to ABORTED: what has not flipped is recalled;
+ *     abort:    to ABORTED from every state above but DONE: what has not flipped is recalled;
  *               from DONE it only closes the rollout for latecomers
  *     rollback: from RUNNING, PAUSED, HALTED, DONE, ABORTED to ROLLING_BACK, which ends as
  *               ROLLED_BACK when every device that flipped is back or known not to be
@@ -79,7 +79,7 @@ struct rollout_stage {
 struct rollout_plan {
     uint8_t stage_count;
     struct rollout_stage stages[ROLLOUT_STAGES_MAX];
-    uint32_t deadline_s; /* for struct assignment_policy; 0 = silence is never counted */
+    uint32_t deadline_s; /* for struct assignment_policy; from the last word; at least 1 */
     uint8_t retry_limit; /* for struct assignment_policy */
     bool needs_approval; /* START is refused before APPROVE */
     struct utc start_at; /* 0 = as soon as it is started */
@@ -141,7 +141,7 @@ enum rollout_effect_kind {
      * that had some, in this transaction. */
     ROLLOUT_RECALL,
     /* Step every assignment whose whereabouts are AWAY with REVERT and feed each change back as
-     * MOVED. */
+     * MOVED. One that is SWITCHING refuses; the next TICK asks again. */
     ROLLOUT_REVERT,
     /* Tell people: the state or the stage changed. */
     ROLLOUT_NOTIFY,
