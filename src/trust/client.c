@@ -1,0 +1,514 @@
+#include "trust/client.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "trust/tuf_file.h"
+#include "trust/tuf_say.h"
+
+/* The order in which one is trusted because of another. */
+struct tuf_client {
+    char dir[PATH_MAX];
+    struct tuf_metadata *trusted[TUF_ROLE_COUNT]; /* the root always */
+    bool settled; /* the last refresh or resume went through: targets may be used */
+};
+
+/* One refresh. */
+struct refresh {
+    struct tuf_client *client;
+    const struct tuf_fetch *fetch;
+    struct utc now;
+    bool resuming; /* nothing is fetched and expiry is not looked at */
+};
+
+static void trust(struct tuf_client *client, struct tuf_metadata *metadata)
+{
+    enum tuf_role role = tuf_metadata_role(metadata);
+
+    tuf_metadata_close(client->trusted[role]);
+    client->trusted[role] = metadata;
+}
+
+static void distrust(struct tuf_client *client, enum tuf_role role)
+{
+    CHECK(role != TUF_ROOT);
+    tuf_metadata_close(client->trusted[role]);
+    client->trusted[role] = NULL;
+}
+
+/* What DIR holds of a role, well-formed but not verified. */
+static enum err load_stored(const struct tuf_client *client, enum tuf_role role,
+                            struct tuf_metadata **out, struct why *why)
+{
+    char name[TUF_FILE_NAME_SIZE];
+    struct tuf_bytes bytes;
+    enum err err;
+
+    tuf_file_name(role, 0, name);
+    TRY(tuf_file_read(client->dir, name, tuf_role_size_max(role), &bytes, why));
+    err = tuf_metadata_read(role, tuf_bytes_span(&bytes), out, why);
+    tuf_bytes_done(&bytes);
+    return err;
+}
+
+/* The received bytes, so that whoever is served from DIR gets what the signers made. */
+static enum err store(const struct tuf_client *client, const struct tuf_metadata *metadata,
+                      struct why *why)
+{
+    char name[TUF_FILE_NAME_SIZE];
+
+    tuf_file_name(tuf_metadata_role(metadata), 0, name);
+    return tuf_file_replace(client->dir, name, tuf_metadata_bytes(metadata), why);
+}
+
+/* ---- 5.2: the root to begin with ---- */
+
+static enum err load_root(const struct tuf_client *client, struct tuf_metadata **out,
+                          struct why *why)
+{
+    struct tuf_metadata *root;
+    enum err err;
+
+    TRY(load_stored(client, TUF_ROOT, &root, why));
+    err = tuf_verify_by_root(root, root, why);
+    if (err != ERR_OK)
+        tuf_metadata_close(root);
+    else
+        *out = root;
+    return err;
+}
+
+static enum err read_anchor(struct span bytes, struct tuf_metadata **out, struct why *why)
+{
+    struct tuf_metadata *root;
+    enum err err;
+
+    TRY(tuf_metadata_read(TUF_ROOT, bytes, &root, why));
+    err = tuf_verify_by_root(root, root, why);
+    if (err != ERR_OK)
+        tuf_metadata_close(root);
+    else
+        *out = root;
+    return tuf_wrap(why, err, "the provisioned root");
+}
+
+/* The newer of the stored root and the provisioned one. A stored root that is damaged counts
+ * as none if there is a provisioned one: from there the chain leads up again. */
+static enum err choose_root(struct tuf_client *client, struct span trusted_root, struct why *why)
+{
+    struct tuf_metadata *stored = NULL, *anchor = NULL;
+    enum err err = load_root(client, &stored, why);
+
+    if (trusted_root.size == 0) {
+        if (err == ERR_OK)
+            trust(client, stored);
+        return err;
+    }
+    err = read_anchor(trusted_root, &anchor, why);
+    if (err != ERR_OK) {
+        tuf_metadata_close(stored);
+        return err;
+    }
+    if (stored && tuf_metadata_version(stored) >= tuf_metadata_version(anchor)) {
+        tuf_metadata_close(anchor);
+        trust(client, stored);
+        return ERR_OK;
+    }
+    tuf_metadata_close(stored);
+    trust(client, anchor);
+    return store(client, anchor, why);
+}
+
+enum err tuf_client_open(const char *dir, struct span trusted_root, struct tuf_client **out,
+                         struct why *why)
+{
+    struct tuf_client *client;
+    enum err err;
+
+    if (strlen(dir) >= sizeof client->dir)
+        return tuf_say(why, ERR_TOO_BIG, "%.100s...: the path is too long", dir);
+    TRY(tuf_folder_make(dir, why));
+    client = calloc(1, sizeof *client);
+    CHECK(client);
+    memcpy(client->dir, dir, strlen(dir) + 1);
+    err = choose_root(client, trusted_root, why);
+    if (err != ERR_OK) {
+        tuf_client_close(client);
+        return err;
+    }
+    *out = client;
+    return ERR_OK;
+}
+
+void tuf_client_close(struct tuf_client *client)
+{
+    if (!client)
+        return;
+    for (int role = 0; role < TUF_ROLE_COUNT; role++)
+        tuf_metadata_close(client->trusted[role]);
+    free(client);
+}
+
+/* ---- What the steps share ---- */
+
+static enum err fetch_file(const struct refresh *refresh, const char *name, size_t size_max,
+                           struct tuf_bytes *out, struct why *why)
+{
+    struct tuf_bytes bytes = {0};
+    enum err err = refresh->fetch->get(refresh->fetch->self, name, size_max, &bytes, why);
+
+    if (err == ERR_OK && bytes.size > size_max) {
+        tuf_bytes_done(&bytes);
+        err = tuf_say(why, ERR_TOO_BIG, "is longer than %zu bytes", size_max);
+    }
+    if (err != ERR_OK)
+        return tuf_wrap(why, err, "%s", name);
+    *out = bytes;
+    return ERR_OK;
+}
+
+static enum err fetch_metadata(const struct refresh *refresh, enum tuf_role role, uint64_t version,
+                               const struct tuf_file *listed, struct tuf_metadata **out,
+                               struct why *why)
+{
+    size_t size_max = tuf_role_size_max(role);
+    char name[TUF_FILE_NAME_SIZE];
+    struct tuf_bytes bytes;
+    enum err err = ERR_OK;
+
+    if (listed && listed->has_length && listed->length < size_max)
+        size_max = (size_t)listed->length;
+    tuf_file_name(role, version, name);
+    TRY(fetch_file(refresh, name, size_max, &bytes, why));
+    if (listed)
+        err = tuf_check_bytes(listed, tuf_bytes_span(&bytes), why);
+    if (err == ERR_OK)
+        err = tuf_metadata_read(role, tuf_bytes_span(&bytes), out, why);
+    tuf_bytes_done(&bytes);
+    return tuf_wrap(why, err, "%s", name);
+}
+
+static enum err check_fresh(const struct refresh *refresh, const struct tuf_metadata *metadata,
+                            struct why *why)
+{
+    char expired[UTC_TEXT_SIZE], now[UTC_TEXT_SIZE];
+
+    if (refresh->resuming || !tuf_metadata_expired(metadata, refresh->now))
+        return ERR_OK;
+    utc_format(tuf_metadata_expires(metadata), expired);
+    utc_format(refresh->now, now);
+    return tuf_say(why, ERR_UNTRUSTED, "%s version %" PRIu64 " expired at %s; it is now %s",
+                   tuf_role_name(tuf_metadata_role(metadata)), tuf_metadata_version(metadata),
+                   expired, now);
+}
+
+/* A versioned name where the root says so (5.5.1, 5.6.1), the plain one otherwise. */
+static uint64_t version_in_name(const struct tuf_client *client, const struct tuf_file *listed)
+{
+    return tuf_consistent_snapshot(client->trusted[TUF_ROOT]) ? listed->version : 0;
+}
+
+/* ---- 5.3: the root chain ---- */
+
+/* ERR_NOT_FOUND when the chain ends here. */
+static enum err update_root_once(const struct refresh *refresh, struct why *why)
+{
+    struct tuf_client *client = refresh->client;
+    const struct tuf_metadata *root = client->trusted[TUF_ROOT];
+    struct tuf_metadata *next;
+    enum err err;
+
+    TRY(fetch_metadata(refresh, TUF_ROOT, tuf_metadata_version(root) + 1, NULL, &next, why));
+    err = tuf_verify_next_root(root, next, why);
+    if (err == ERR_OK)
+        err = store(client, next, why);
+    if (err != ERR_OK) {
+        tuf_metadata_close(next);
+        return err;
+    }
+    trust(client, next);
+    return ERR_OK;
+}
+
+static enum err update_root(const struct refresh *refresh, struct why *why)
+{
+    enum err err = ERR_OK;
+
+    for (unsigned i = 0; i < TUF_ROOT_ROTATIONS_MAX && err == ERR_OK; i++)
+        err = update_root_once(refresh, why);
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        return err;
+    why_clear(why); /* the missing next root was expected */
+    return check_fresh(refresh, refresh->client->trusted[TUF_ROOT], why);
+}
+
+/* ---- 5.4: the timestamp ---- */
+
+/* A stored timestamp that the current root does not vouch for is forgotten: this is how rotating
+ * its key recovers from a version number that ran away (5.3.11). */
+static void load_timestamp(struct tuf_client *client)
+{
+    struct tuf_metadata *stored;
+
+    if (load_stored(client, TUF_TIMESTAMP, &stored, NULL) != ERR_OK)
+        return;
+    if (tuf_verify_by_root(client->trusted[TUF_ROOT], stored, NULL) == ERR_OK)
+        trust(client, stored);
+    else
+        tuf_metadata_close(stored);
+}
+
+static struct tuf_file listed_file(const struct tuf_metadata *metadata, const char *name)
+{
+    struct tuf_file file = {0};
+
+    CHECK(tuf_listed_file(metadata, name, &file)); /* its form was checked when it was read */
+    return file;
+}
+
+static enum err check_timestamp_rollback(const struct tuf_metadata *old,
+                                         const struct tuf_metadata *fresh, struct why *why)
+{
+    uint64_t before = listed_file(old, "snapshot.json").version;
+    uint64_t after = listed_file(fresh, "snapshot.json").version;
+
+    if (tuf_metadata_version(fresh) < tuf_metadata_version(old))
+        return tuf_say(why, ERR_CONFLICT,
+                       "timestamp.json: version %" PRIu64 " is older than the known %" PRIu64,
+                       tuf_metadata_version(fresh), tuf_metadata_version(old));
+    if (after < before)
+        return tuf_say(why, ERR_CONFLICT,
+                       "timestamp.json: names snapshot version %" PRIu64
+                       ", older than the known %" PRIu64,
+                       after, before);
+    return ERR_OK;
+}
+
+static enum err judge_timestamp(const struct refresh *refresh, const struct tuf_metadata *fresh,
+                                struct why *why)
+{
+    const struct tuf_metadata *old = refresh->client->trusted[TUF_TIMESTAMP];
+
+    TRY(tuf_verify_by_root(refresh->client->trusted[TUF_ROOT], fresh, why));
+    if (old)
+        TRY(check_timestamp_rollback(old, fresh, why));
+    TRY(check_fresh(refresh, fresh, why));
+    return store(refresh->client, fresh, why);
+}
+
+static enum err update_timestamp(const struct refresh *refresh, struct why *why)
+{
+    struct tuf_client *client = refresh->client;
+    const struct tuf_metadata *old;
+    struct tuf_metadata *fresh;
+    enum err err;
+
+    load_timestamp(client);
+    old = client->trusted[TUF_TIMESTAMP];
+    TRY(fetch_metadata(refresh, TUF_TIMESTAMP, 0, NULL, &fresh, why));
+    if (old && tuf_metadata_version(old) == tuf_metadata_version(fresh) &&
+        tuf_verify_by_root(client->trusted[TUF_ROOT], fresh, NULL) == ERR_OK) {
+        tuf_metadata_close(fresh); /* 5.4.3.1: nothing new, whatever else it says */
+        return check_fresh(refresh, old, why);
+    }
+    err = judge_timestamp(refresh, fresh, why);
+    if (err != ERR_OK) {
+        tuf_metadata_close(fresh);
+        return err;
+    }
+    trust(client, fresh);
+    return ERR_OK;
+}
+
+/* ---- 5.5: the snapshot ---- */
+
+/* Trusted as "what was known", to compare with; false if it is not what the timestamp names. */
+static bool load_snapshot(const struct refresh *refresh)
+{
+    struct tuf_client *client = refresh->client;
+    struct tuf_file listed = listed_file(client->trusted[TUF_TIMESTAMP], "snapshot.json");
+    struct tuf_metadata *stored;
+
+    if (load_stored(client, TUF_SNAPSHOT, &stored, NULL) != ERR_OK)
+        return false;
+    if (tuf_verify_by_root(client->trusted[TUF_ROOT], stored, NULL) != ERR_OK) {
+        tuf_metadata_close(stored);
+        return false;
+    }
+    trust(client, stored);
+    return tuf_metadata_version(stored) == listed.version &&
+           check_fresh(refresh, stored, NULL) == ERR_OK;
+}
+
+static enum err check_version(const struct tuf_metadata *metadata, uint64_t version,
+                              struct why *why)
+{
+    if (tuf_metadata_version(metadata) == version)
+        return ERR_OK;
+    return tuf_say(why, ERR_CONFLICT, "%s: is version %" PRIu64 " instead of %" PRIu64,
+                   tuf_role_name(tuf_metadata_role(metadata)), tuf_metadata_version(metadata),
+                   version);
+}
+
+static enum err judge_snapshot(const struct refresh *refresh, const struct tuf_file *listed,
+                               const struct tuf_metadata *fresh, struct why *why)
+{
+    const struct tuf_metadata *old = refresh->client->trusted[TUF_SNAPSHOT];
+
+    TRY(tuf_verify_by_root(refresh->client->trusted[TUF_ROOT], fresh, why));
+    TRY(check_version(fresh, listed->version, why));
+    if (old)
+        TRY(tuf_wrap(why, tuf_check_snapshot_rollback(old, fresh, why), "snapshot"));
+    TRY(check_fresh(refresh, fresh, why));
+    return store(refresh->client, fresh, why);
+}
+
+static enum err update_snapshot(const struct refresh *refresh, struct why *why)
+{
+    struct tuf_client *client = refresh->client;
+    struct tuf_file listed = listed_file(client->trusted[TUF_TIMESTAMP], "snapshot.json");
+    struct tuf_metadata *fresh;
+    enum err err;
+
+    if (load_snapshot(refresh))
+        return ERR_OK;
+    TRY(fetch_metadata(refresh, TUF_SNAPSHOT, version_in_name(client, &listed), &listed, &fresh,
+                       why));
+    err = judge_snapshot(refresh, &listed, fresh, why);
+    if (err != ERR_OK) {
+        tuf_metadata_close(fresh);
+        return err;
+    }
+    trust(client, fresh);
+    return ERR_OK;
+}
+
+/* ---- 5.6: the targets ---- */
+
+/* Everything that makes targets trusted: what a delegated role will be asked, too, with the
+ * authority of its delegator instead of the root's. */
+static enum err judge_targets(const struct refresh *refresh, const struct tuf_authority *authority,
+                              const struct tuf_file *listed, const struct tuf_metadata *targets,
+                              struct why *why)
+{
+    TRY(tuf_verify(authority, targets, why));
+    TRY(check_version(targets, listed->version, why));
+    return check_fresh(refresh, targets, why);
+}
+
+/* The stored targets, if they are what the snapshot names. */
+static bool load_targets(const struct refresh *refresh, const struct tuf_authority *authority,
+                         const struct tuf_file *listed)
+{
+    struct tuf_client *client = refresh->client;
+    struct tuf_metadata *stored;
+
+    if (load_stored(client, TUF_TARGETS, &stored, NULL) != ERR_OK)
+        return false;
+    if (tuf_check_bytes(listed, tuf_metadata_bytes(stored), NULL) != ERR_OK ||
+        judge_targets(refresh, authority, listed, stored, NULL) != ERR_OK) {
+        tuf_metadata_close(stored);
+        return false;
+    }
+    trust(client, stored);
+    return true;
+}
+
+static enum err update_targets(const struct refresh *refresh, struct why *why)
+{
+    struct tuf_client *client = refresh->client;
+    struct tuf_authority authority = tuf_root_authority(client->trusted[TUF_ROOT], TUF_TARGETS);
+    struct tuf_file listed = listed_file(client->trusted[TUF_SNAPSHOT], "targets.json");
+    struct tuf_metadata *fresh;
+    enum err err;
+
+    if (load_targets(refresh, &authority, &listed))
+        return ERR_OK;
+    TRY(fetch_metadata(refresh, TUF_TARGETS, version_in_name(client, &listed), &listed, &fresh,
+                       why));
+    err = judge_targets(refresh, &authority, &listed, fresh, why);
+    if (err == ERR_OK)
+        err = store(client, fresh, why);
+    if (err != ERR_OK) {
+        tuf_metadata_close(fresh);
+        return err;
+    }
+    trust(client, fresh);
+    return ERR_OK;
+}
+
+/* ---- The whole ---- */
+
+/* Everything but the root is trusted anew each time. */
+static void forget(struct tuf_client *client)
+{
+    client->settled = false;
+    distrust(client, TUF_TIMESTAMP);
+    distrust(client, TUF_SNAPSHOT);
+    distrust(client, TUF_TARGETS);
+}
+
+enum err tuf_client_refresh(struct tuf_client *client, const struct tuf_fetch *fetch,
+                            struct utc now, struct why *why)
+{
+    const struct refresh refresh = {.client = client, .fetch = fetch, .now = now};
+
+    CHECK(fetch && fetch->get);
+    forget(client);
+    TRY(update_root(&refresh, why));
+    TRY(update_timestamp(&refresh, why));
+    TRY(update_snapshot(&refresh, why));
+    TRY(update_targets(&refresh, why));
+    client->settled = true;
+    return ERR_OK;
+}
+
+enum err tuf_client_resume(struct tuf_client *client, struct why *why)
+{
+    const struct refresh refresh = {.client = client, .resuming = true};
+    struct tuf_authority authority;
+    struct tuf_file listed;
+
+    forget(client);
+    authority = tuf_root_authority(client->trusted[TUF_ROOT], TUF_TARGETS);
+    load_timestamp(client);
+    if (!client->trusted[TUF_TIMESTAMP] || !load_snapshot(&refresh))
+        return tuf_say(why, ERR_UNTRUSTED, "%s: holds no trusted snapshot; a refresh is needed",
+                       client->dir);
+    listed = listed_file(client->trusted[TUF_SNAPSHOT], "targets.json");
+    if (!load_targets(&refresh, &authority, &listed))
+        return tuf_say(why, ERR_UNTRUSTED, "%s: holds no trusted targets; a refresh is needed",
+                       client->dir);
+    client->settled = true;
+    return ERR_OK;
+}
+
+static enum err check_settled(const struct tuf_client *client, struct why *why)
+{
+    if (client->settled)
+        return ERR_OK;
+    return tuf_say(why, ERR_INVALID, "no targets are trusted before a refresh has succeeded");
+}
+
+enum err tuf_client_target(const struct tuf_client *client, const char *name,
+                           struct tuf_target *out, struct why *why)
+{
+    TRY(check_settled(client, why));
+    return tuf_find_target(client->trusted[TUF_TARGETS], name, out, why);
+}
+
+enum err tuf_client_for_each_target(const struct tuf_client *client, tuf_each_target *each,
+                                    void *self, struct why *why)
+{
+    TRY(check_settled(client, why));
+    return tuf_for_each_target(client->trusted[TUF_TARGETS], each, self, why);
+}
+
+const struct tuf_metadata *tuf_client_metadata(const struct tuf_client *client, enum tuf_role role)
+{
+    CHECK((size_t)role < TUF_ROLE_COUNT);
+    return client->trusted[role];
+}
