@@ -55,8 +55,9 @@ enum err db_new_ids(struct db *db, int64_t tenant, const char *noun, uint32_t co
     int64_t next;
 
     CHECK(count > 0);
-    db_query(db, "INSERT INTO counter (tenant, noun, next) VALUES ($1, $2, 1 + $3)"
-                 " ON CONFLICT (tenant, noun) DO UPDATE SET next = counter.next + $3 RETURNING next");
+    db_query(db,
+             "INSERT INTO counter (tenant, noun, next) VALUES ($1, $2, 1 + $3)"
+             " ON CONFLICT (tenant, noun) DO UPDATE SET next = counter.next + $3 RETURNING next");
     db_bind_int(db, tenant);
     db_bind_text(db, noun);
     db_bind_int(db, count);

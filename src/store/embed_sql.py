@@ -4,23 +4,22 @@ import pathlib
 import sys
 
 
-def literal(text):
-    for line in text.splitlines():
-        escaped = line.replace("\\", "\\\\").replace('"', '\\"')
-        yield f'     "{escaped}\\n"'
-
-
 def main():
     out, *files = map(pathlib.Path, sys.argv[1:])
-    lines = ['#include "store/migrate.h"', "", "static const struct migration list[] = {"]
+    texts, table = [], []
     for expected, path in enumerate(sorted(files), 1):
         number, name = path.stem.split("_", 1)
         if int(number) != expected:
             sys.exit(f"{path}: expected number {expected}")
-        lines += [f"    {{{expected}, \"{name}\",", *literal(path.read_text()), "    },"]
-    lines += ["};", "", "const struct migration *migrations(size_t *count)", "{",
-              "    *count = COUNT_OF(list);", "    return list;", "}", ""]
-    out.write_text("\n".join(lines))
+        # Bytes rather than a literal: ISO C promises no longer literals than 4095 characters.
+        numbers = ", ".join(map(str, path.read_bytes()))
+        texts.append(f"static const char sql_{expected}[] = {{{numbers}, 0}};")
+        table.append(f'    {{{expected}, "{name}", sql_{expected}}},')
+    out.write_text("\n".join([
+        '#include "store/migrate.h"', "", *texts, "",
+        "static const struct migration list[] = {", *table, "};", "",
+        "const struct migration *migrations(size_t *count)", "{",
+        "    *count = COUNT_OF(list);", "    return list;", "}", ""]))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ enum err store_report_list(struct db *db, int64_t tenant, int64_t device, int64_
                            int64_t before, uint32_t max, struct report_row *out,
                            uint32_t *count) MUST_USE;
 
-/* Drop what is older than `before`, at most `max` rows at a time. A device's newest
- * REPORTS_KEPT stay, so that repeats are still recognised. */
-#define REPORTS_KEPT 32u
-enum err store_report_prune(struct db *db, struct utc before, uint32_t max) MUST_USE;
+/* Drop this device's reports that are older than `before`; its newest REPORTS_KEPT stay, so that
+ * repeats are still recognised. */
+#define REPORTS_KEPT 64u
+enum err store_report_prune(struct db *db, int64_t tenant, int64_t device,
+                            struct utc before) MUST_USE;
