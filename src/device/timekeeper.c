@@ -1,0 +1,29 @@
+#include "device/timekeeper.h"
+
+#include "base/check.h"
+
+struct timekeeper timekeeper_from(struct utc floor)
+{
+    CHECK(floor.ms > 0);
+    return (struct timekeeper){.floor = floor};
+}
+
+void timekeeper_tell(struct timekeeper *keeper, struct utc server, struct instant now)
+{
+    if (server.ms < keeper->floor.ms)
+        return;
+    keeper->told = true;
+    keeper->session = server;
+    keeper->told_at = now;
+}
+
+struct utc timekeeper_now(const struct timekeeper *keeper, struct utc rtc, struct instant now)
+{
+    struct utc base = keeper->floor;
+
+    if (!keeper->told)
+        return rtc.ms >= base.ms ? rtc : base;
+    CHECK(now.ms >= keeper->told_at.ms);
+    base.ms = keeper->session.ms + (now.ms - keeper->told_at.ms);
+    return rtc.ms >= base.ms && rtc.ms - base.ms <= TIMEKEEPER_SLACK_MS ? rtc : base;
+}

@@ -1,0 +1,33 @@
+/* What time it is, for a device whose clock may be wrong.
+ *
+ * Three sources, none of which is believed for everything:
+ *   floor    a time that is certainly past: when this program was built. No server can move it.
+ *   session  what the server said in this run, moved on by the monotonic clock. Never stored: a
+ *            server in the wrong hands must not be able to push a device into the future for good.
+ *   rtc      the machine's clock.
+ * base = the later of floor and session. The clock is believed when it is at base or up to a day
+ * later (before the server has said anything: when it is not before the floor); else base is the
+ * time. So a clock at 1970 cannot make expired metadata good again, and one in the year 2099 can
+ * not make everything expire. What remains: a server in the wrong hands may say a time as early
+ * as the floor, and so hide that metadata it holds back has expired; it cannot make a device
+ * take older metadata than the device has. */
+#pragma once
+
+#include "base/time.h"
+
+struct timekeeper {
+    struct utc floor;
+    bool told; /* the server has said something in this run */
+    struct utc session;
+    struct instant told_at;
+};
+
+#define TIMEKEEPER_SLACK_MS (24 * 3600 * 1000) /* how far the clock may be after base */
+
+struct timekeeper timekeeper_from(struct utc floor);
+
+/* The server says it is `server` now. Times before the floor are ignored. */
+void timekeeper_tell(struct timekeeper *keeper, struct utc server, struct instant now);
+
+/* The time to judge by. */
+struct utc timekeeper_now(const struct timekeeper *keeper, struct utc rtc, struct instant now);

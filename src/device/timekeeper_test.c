@@ -1,0 +1,69 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "device/timekeeper.h"
+
+#define DAY_MS 86400000LL
+
+static const struct utc built = {1767225600000};                    /* 2026-01-01 */
+static const struct utc true_time = {1767225600000 + 300 * DAY_MS}; /* what it really is */
+static const struct utc y1970 = {5000}, y2036 = {1767225600000 + 3650 * DAY_MS};
+
+static void before_the_server_speaks_the_clock_counts_from_the_floor_on(void **state)
+{
+    struct timekeeper keeper = timekeeper_from(built);
+
+    (void)state;
+    assert_int_equal(timekeeper_now(&keeper, true_time, (struct instant){0}).ms, true_time.ms);
+    assert_int_equal(timekeeper_now(&keeper, y1970, (struct instant){0}).ms, built.ms);
+    assert_int_equal(timekeeper_now(&keeper, y2036, (struct instant){0}).ms, y2036.ms);
+}
+
+static void a_clock_that_contradicts_the_server_has_no_say(void **state)
+{
+    struct timekeeper keeper = timekeeper_from(built);
+
+    (void)state;
+    timekeeper_tell(&keeper, true_time, (struct instant){1000});
+    assert_int_equal(timekeeper_now(&keeper, y1970, (struct instant){1000}).ms, true_time.ms);
+    assert_int_equal(timekeeper_now(&keeper, y2036, (struct instant){1000}).ms, true_time.ms);
+    assert_int_equal(timekeeper_now(&keeper, y2036, (struct instant){8000}).ms,
+                     true_time.ms + 7000);
+}
+
+static void a_clock_within_a_day_is_believed(void **state)
+{
+    struct timekeeper keeper = timekeeper_from(built);
+    struct utc ahead = {true_time.ms + DAY_MS}, too_far = {true_time.ms + DAY_MS + 1};
+
+    (void)state;
+    timekeeper_tell(&keeper, true_time, (struct instant){0});
+    assert_int_equal(timekeeper_now(&keeper, ahead, (struct instant){0}).ms, ahead.ms);
+    assert_int_equal(timekeeper_now(&keeper, too_far, (struct instant){0}).ms, true_time.ms);
+}
+
+static void a_server_cannot_go_below_the_floor(void **state)
+{
+    struct timekeeper keeper = timekeeper_from(built);
+
+    (void)state;
+    timekeeper_tell(&keeper, (struct utc){built.ms - 1}, (struct instant){0});
+    assert_false(keeper.told);
+    assert_int_equal(timekeeper_now(&keeper, y1970, (struct instant){0}).ms, built.ms);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(before_the_server_speaks_the_clock_counts_from_the_floor_on),
+        cmocka_unit_test(a_clock_that_contradicts_the_server_has_no_say),
+        cmocka_unit_test(a_clock_within_a_day_is_believed),
+        cmocka_unit_test(a_server_cannot_go_below_the_floor),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
