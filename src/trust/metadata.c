@@ -352,6 +352,11 @@ const json_t *tuf_metadata_signed(const struct tuf_metadata *metadata)
     return metadata->signed_part;
 }
 
+const json_t *tuf_metadata_signatures(const struct tuf_metadata *metadata)
+{
+    return metadata->signatures;
+}
+
 bool tuf_consistent_snapshot(const struct tuf_metadata *root)
 {
     CHECK(root->role == TUF_ROOT);

@@ -54,8 +54,9 @@ struct utc tuf_metadata_expires(const struct tuf_metadata *metadata);
 bool tuf_metadata_expired(const struct tuf_metadata *metadata, struct utc now);
 struct span tuf_metadata_bytes(const struct tuf_metadata *metadata); /* as received */
 
-/* The parsed `signed` part; borrowed, not to be changed. */
+/* The parsed `signed` part and `signatures`; borrowed, not to be changed. */
 const json_t *tuf_metadata_signed(const struct tuf_metadata *metadata);
+const json_t *tuf_metadata_signatures(const struct tuf_metadata *metadata);
 
 /* ---- Who may sign what ---- */
 

@@ -22,7 +22,7 @@
 /* How far a file is signed. */
 struct repository_signing {
     uint64_t version;
-    uint32_t have; /* valid signatures so far (root: the lesser state of old and new rule) */
+    uint32_t have; /* valid signatures so far; of a root, by the rule that lacks most of them */
     uint32_t need;
     bool complete; /* it has become current */
 };

@@ -1,0 +1,331 @@
+/* Releases in a repository: images measured, copied and listed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "codec/hex.h"
+#include "trust/release_json.h"
+#include "trust/repository_files.h"
+#include "trust/tuf_file.h"
+#include "trust/tuf_say.h"
+
+#define IMAGE_TEMP "image" /* in blobs/, until its digest is known */
+
+/* ---- Measuring and copying ---- */
+
+struct copy {
+    int from, to;
+    struct digest *whole;
+    uint8_t *piece;          /* of chunk_size bytes */
+    struct tuf_bytes chunks; /* the chunk list so far */
+    uint64_t length;
+};
+
+/* A full chunk, or what is left of the file. */
+static ssize_t read_piece(int fd, uint8_t *piece, size_t size)
+{
+    size_t at = 0;
+
+    while (at < size) {
+        ssize_t got = read(fd, piece + at, size - at);
+
+        if (got < 0)
+            return got;
+        if (got == 0)
+            break;
+        at += (size_t)got;
+    }
+    return (ssize_t)at;
+}
+
+static bool write_piece(int fd, const uint8_t *piece, size_t size)
+{
+    for (size_t at = 0; at < size;) {
+        ssize_t put = write(fd, piece + at, size - at);
+
+        if (put < 0)
+            return false;
+        at += (size_t)put;
+    }
+    return true;
+}
+
+static enum err copy_pieces(struct copy *copy, size_t chunk_size, uint64_t chunks_max,
+                            const char *path, struct why *why)
+{
+    ssize_t got;
+
+    while ((got = read_piece(copy->from, copy->piece, chunk_size)) > 0) {
+        struct span piece = {copy->piece, (size_t)got};
+
+        if (copy->chunks.size == DIGEST_SIZE * chunks_max)
+            return tuf_say(why, ERR_TOO_BIG, "%s: is growing while it is read", path);
+        digest_update(copy->whole, piece);
+        digest_of(DIGEST_SHA256, piece, copy->chunks.at + copy->chunks.size);
+        copy->chunks.size += DIGEST_SIZE;
+        copy->length += piece.size;
+        if (!write_piece(copy->to, piece.at, piece.size))
+            return tuf_say(why, ERR_STORAGE, "a copy of %s cannot be written: %s", path,
+                           strerror(errno));
+    }
+    if (got < 0)
+        return tuf_say(why, ERR_STORAGE, "%s: %s", path, strerror(errno));
+    if (fsync(copy->to) != 0)
+        return tuf_say(why, ERR_STORAGE, "a copy of %s cannot be written: %s", path,
+                       strerror(errno));
+    return ERR_OK;
+}
+
+static enum err check_image(int fd, const char *path, uint32_t chunk_size, uint64_t *chunks_max,
+                            struct why *why)
+{
+    struct stat info;
+
+    if (fstat(fd, &info) != 0)
+        return tuf_say(why, ERR_STORAGE, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(info.st_mode) || info.st_size == 0)
+        return tuf_say(why, ERR_CORRUPT, "%s: is not a file with an image in it", path);
+    *chunks_max = release_chunk_count((uint64_t)info.st_size, chunk_size);
+    if (*chunks_max > CHUNKS_MAX)
+        return tuf_say(why, ERR_TOO_BIG,
+                       "%s: would have %" PRIu64 " chunks; with larger ones at most %u", path,
+                       *chunks_max, CHUNKS_MAX);
+    return ERR_OK;
+}
+
+/* Fill in what is measured; the chunk list goes to `chunks`. */
+static enum err copy_open_image(struct copy *copy, const char *path, struct release_facts *facts,
+                                struct why *why)
+{
+    uint64_t chunks_max;
+    enum err err;
+
+    TRY(check_image(copy->from, path, facts->chunk_size, &chunks_max, why));
+    copy->piece = malloc(facts->chunk_size);
+    copy->chunks.at = malloc((size_t)chunks_max * DIGEST_SIZE);
+    copy->whole = digest_open(DIGEST_SHA256);
+    CHECK(copy->piece && copy->chunks.at);
+    err = copy_pieces(copy, facts->chunk_size, chunks_max, path, why);
+    if (err == ERR_OK) {
+        facts->length = copy->length;
+        digest_done(copy->whole, facts->sha256);
+        digest_of(DIGEST_SHA256, tuf_bytes_span(&copy->chunks), facts->chunks_sha256);
+    }
+    digest_close(copy->whole);
+    free(copy->piece);
+    return err;
+}
+
+static enum err copy_image(const char *image, const char *temp, struct release_facts *facts,
+                           struct tuf_bytes *chunks, struct why *why)
+{
+    struct copy copy = {.from = open(image, O_RDONLY | O_CLOEXEC), .to = -1};
+    enum err err;
+
+    if (copy.from < 0)
+        return tuf_say(why, ERR_STORAGE, "%s: %s", image, strerror(errno));
+    copy.to = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (copy.to < 0)
+        err = tuf_say(why, ERR_STORAGE, "%s: %s", temp, strerror(errno));
+    else
+        err = copy_open_image(&copy, image, facts, why);
+    (void)close(copy.from);
+    if (copy.to >= 0)
+        (void)close(copy.to); /* it was synced */
+    if (err == ERR_OK)
+        *chunks = copy.chunks;
+    else
+        tuf_bytes_done(&copy.chunks);
+    return err;
+}
+
+/* Image and chunk list under their digests in blobs/. */
+static enum err store_blobs(const char *dir, const char *image, struct release_facts *facts,
+                            struct why *why)
+{
+    char temp[PATH_MAX], path[PATH_MAX], folder[PATH_MAX];
+    struct tuf_bytes chunks = {0};
+    enum err err;
+
+    TRY(tuf_path(dir, REPOSITORY_BLOBS, folder, sizeof folder, why));
+    TRY(tuf_path(folder, IMAGE_TEMP, temp, sizeof temp, why));
+    err = copy_image(image, temp, facts, &chunks, why);
+    if (err == ERR_OK)
+        err = repository_blob_path(dir, facts->sha256, path, sizeof path, why);
+    if (err == ERR_OK && rename(temp, path) != 0)
+        err = tuf_say(why, ERR_STORAGE, "%s: %s", path, strerror(errno));
+    if (err == ERR_OK)
+        err = repository_blob_path(dir, facts->chunks_sha256, path, sizeof path, why);
+    if (err == ERR_OK)
+        err = tuf_file_replace(folder, strrchr(path, '/') + 1, tuf_bytes_span(&chunks), why);
+    if (err != ERR_OK)
+        (void)unlink(temp); /* a leftover would only take room */
+    tuf_bytes_done(&chunks);
+    return err;
+}
+
+/* ---- Listing ---- */
+
+static json_t *digest_entry(uint64_t length, const uint8_t sha256[DIGEST_SIZE])
+{
+    char hex[DIGEST_HEX_SIZE];
+    json_t *entry;
+
+    hex_print((struct span){sha256, DIGEST_SIZE}, hex);
+    entry = json_pack("{s:I, s:{s:s}}", "length", (json_int_t)length, "hashes", "sha256", hex);
+    CHECK(entry);
+    return entry;
+}
+
+/* The release's folder in target names: "PRODUCT/VERSION/". */
+static bool in_release(const char *target, const char *product, const char *version)
+{
+    size_t product_size = strlen(product), version_size = strlen(version);
+
+    return strncmp(target, product, product_size) == 0 && target[product_size] == '/' &&
+           strncmp(target + product_size + 1, version, version_size) == 0 &&
+           target[product_size + 1 + version_size] == '/';
+}
+
+/* ERR_CONFLICT unless the release is new or exactly this one already (`listed`). */
+static enum err check_version_free(const json_t *targets, const char *name, const json_t *entry,
+                                   const struct release_facts *facts, bool *listed, struct why *why)
+{
+    const json_t *there = json_object_get(targets, name);
+    const char *other;
+
+    *listed = there && json_equal(there, entry);
+    if (*listed)
+        return ERR_OK;
+
+    if (there)
+        return tuf_say(why, ERR_CONFLICT,
+                       "%s is listed already, as something else; a version is never reused", name);
+    for (void *i = json_object_iter((json_t *)(uintptr_t)targets); i;
+         i = json_object_iter_next((json_t *)(uintptr_t)targets, i)) {
+        other = json_object_iter_key(i);
+        if (in_release(other, facts->product, facts->version))
+            return tuf_say(why, ERR_CONFLICT, "%s %s has an image already: %s", facts->product,
+                           facts->version, other);
+    }
+    return ERR_OK;
+}
+
+static enum err list_release(json_t *targets, const char *name, const struct release_facts *facts,
+                             bool *listed, struct why *why)
+{
+    char chunks_name[TARGET_NAME_SIZE_MAX + sizeof RELEASE_CHUNKS_SUFFIX];
+    uint64_t count = release_chunk_count(facts->length, facts->chunk_size);
+    json_t *entry = digest_entry(facts->length, facts->sha256);
+    enum err err;
+
+    CHECK(json_object_set_new(entry, "custom", release_to_custom(facts)) == 0);
+    err = check_version_free(targets, name, entry, facts, listed, why);
+    if (err != ERR_OK || *listed) {
+        json_decref(entry);
+        return err;
+    }
+    (void)snprintf(chunks_name, sizeof chunks_name, "%s" RELEASE_CHUNKS_SUFFIX, name);
+    if (strlen(chunks_name) > TARGET_NAME_SIZE_MAX) {
+        json_decref(entry);
+        return tuf_say(why, ERR_TOO_BIG, "%s: has more than %u bytes", chunks_name,
+                       TARGET_NAME_SIZE_MAX);
+    }
+    CHECK(json_object_set_new(targets, name, entry) == 0);
+    CHECK(json_object_set_new(targets, chunks_name,
+                              digest_entry(count * DIGEST_SIZE, facts->chunks_sha256)) == 0);
+    return ERR_OK;
+}
+
+/* The file name of the path, which must be one that a target may have. */
+static const char *file_of(const struct repository_release *release)
+{
+    const char *slash = strrchr(release->image, '/');
+
+    if (release->file)
+        return release->file;
+    return slash ? slash + 1 : release->image;
+}
+
+/* Refuse before a large image is copied; what is measured is made up here. */
+static enum err check_stated(const struct release_facts *stated, struct why *why)
+{
+    struct release_facts facts = *stated;
+    const char *field = "";
+    enum err err;
+
+    facts.length = 1;
+    err = release_facts_check(&facts, &field);
+    if (err == ERR_OK)
+        return ERR_OK;
+    why_say(why, field, "is missing or is not what a release may state");
+    return tuf_wrap(why, err, "%s", field);
+}
+
+static enum err stage_release(const char *dir, const struct repository_release *release,
+                              const char *name, const struct release_facts *facts, struct why *why)
+{
+    json_t *envelope;
+    bool listed;
+    enum err err;
+
+    TRY(repository_begin_change(dir, TUF_TARGETS, release->targets_expires, &envelope, why));
+    err = list_release(json_object_get(tuf_envelope_signed(envelope), "targets"), name, facts,
+                       &listed, why);
+    if (err != ERR_OK || listed) {
+        json_decref(envelope);
+        return err;
+    }
+    return repository_stage(dir, TUF_TARGETS, envelope, why);
+}
+
+enum err repository_add_release(const char *dir, const struct repository_release *release,
+                                struct tuf_target *out, struct why *why)
+{
+    struct tuf_target target = {.has_facts = true, .facts = release->facts};
+    struct release_facts *facts = &target.facts;
+
+    if (facts->chunk_size == 0)
+        facts->chunk_size = CHUNK_SIZE_DEFAULT;
+    TRY(check_stated(facts, why));
+    TRY(release_target_name(facts, file_of(release), target.name, why));
+    TRY(store_blobs(dir, release->image, facts, why));
+    TRY(stage_release(dir, release, target.name, facts, why));
+    target.file = (struct tuf_file){
+        .has_length = true, .length = facts->length, .has_hashes = true, .has_sha256 = true};
+    memcpy(target.file.sha256, facts->sha256, DIGEST_SIZE);
+    *out = target;
+    return ERR_OK;
+}
+
+enum err repository_remove_release(const char *dir, const char *product, const char *version,
+                                   struct utc targets_expires, struct why *why)
+{
+    json_t *envelope, *targets, *entry;
+    const char *name;
+    bool found = false;
+    void *next;
+
+    TRY(repository_begin_change(dir, TUF_TARGETS, targets_expires, &envelope, why));
+    targets = json_object_get(tuf_envelope_signed(envelope), "targets");
+    json_object_foreach_safe(targets, next, name, entry)
+    {
+        (void)entry;
+        if (in_release(name, product, version)) {
+            CHECK(json_object_del(targets, name) == 0);
+            found = true;
+        }
+    }
+    if (!found) {
+        json_decref(envelope);
+        return tuf_say(why, ERR_NOT_FOUND, "%s %s is not listed", product, version);
+    }
+    return repository_stage(dir, TUF_TARGETS, envelope, why);
+}
