@@ -131,6 +131,15 @@ CREATE TABLE token (
     UNIQUE (tenant, token_sha256)
 ) STRICT, WITHOUT ROWID;
 
+-- When a token was last used, to the minute: written often, so apart from what is read always.
+CREATE TABLE token_use (
+    tenant  INTEGER NOT NULL,
+    token   INTEGER NOT NULL,
+    used_ms INTEGER NOT NULL,
+    PRIMARY KEY (tenant, token),
+    FOREIGN KEY (tenant, token) REFERENCES token (tenant, id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
 -- Every TUF file as it was received or made. enum metadata_role in store/metadata.h.
 CREATE TABLE metadata (
     tenant     INTEGER NOT NULL REFERENCES tenant (id),
