@@ -55,6 +55,7 @@ enum decide_verdict {
     X(FAILED, "failed")                                                         \
     X(REVERTED, "reverted")                                                     \
     X(SILENT, "silent")                                                         \
+    X(REFUSED, "refused")                                                       \
     X(SUPERSEDED, "superseded")                                                 \
     /* what has flipped runs its course, whatever the rollout does */           \
     X(FLIPPING, "flipping")                                                     \
@@ -72,7 +73,6 @@ enum decide_verdict {
     X(DARK, "not-heard-of")                                                     \
     X(STAGE_FULL, "waits-for-stage")                                            \
     X(SOAKING, "stage-soaks")                                                   \
-    X(RECALLED, "recalled")                                                     \
     /* it is this device's turn */                                              \
     X(NEXT, "next")                                                             \
     X(OFFERED, "offered")                                                       \
@@ -105,7 +105,6 @@ struct decide_device {
     uint8_t running[DIGEST_SIZE]; /* digest of what it runs; all zero when not known */
     uint32_t security_floor;      /* lowest security version it accepts */
     struct utc heard_at;
-    uint32_t poll_interval_s; /* at which it is told to poll; 0 when not known */
     int32_t utc_offset_min;
 };
 
@@ -134,9 +133,10 @@ struct decide_facts {
     const struct rollout *rollout;        /* NULL: none concerns the device */
     struct span rollout_name;             /* for sentences */
     const struct decide_release *release; /* NULL exactly when rollout is NULL */
-    bool selected;                        /* the rollout's selector matches the device */
-    const struct assignment *assignment;  /* NULL: the rollout has not touched the device */
-    const struct window *window;          /* NULL: none */
+    bool in_hand;  /* the poll or report says that the device holds this assignment */
+    bool selected; /* the rollout's selector matches the device */
+    const struct assignment *assignment; /* NULL: the rollout has not touched the device */
+    const struct window *window;         /* NULL: none */
     struct decide_risk risk;
 };
 
@@ -149,7 +149,8 @@ struct decision {
     struct utc next_at; /* when something changes by itself; 0 = not known */
 };
 
-/* Decide about a device that polls, reports or is asked about. */
+/* Decide about a device that polls, reports or is asked about. A report is applied first
+ * (assignment_step), so that the assignment is what the device has just said. */
 struct decision decide(const struct decide_facts *facts);
 
 /* Whether the rollout may admit the device now; `reason` (may be NULL) says why not, and is

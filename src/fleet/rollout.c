@@ -41,7 +41,7 @@ uint32_t rollout_admitted(const struct rollout *rollout)
     return devices;
 }
 
-static uint32_t missing(const struct rollout *rollout)
+uint32_t rollout_room(const struct rollout *rollout)
 {
     uint32_t goal = rollout_goal(rollout, rollout->stage), admitted = rollout_admitted(rollout);
 
@@ -50,7 +50,7 @@ static uint32_t missing(const struct rollout *rollout)
 
 static uint32_t ask_size(const struct rollout *rollout)
 {
-    uint32_t devices = missing(rollout);
+    uint32_t devices = rollout_room(rollout);
 
     return devices < ROLLOUT_ADMIT_MAX ? devices : ROLLOUT_ADMIT_MAX;
 }
@@ -94,21 +94,22 @@ static uint32_t stage_outcomes(const struct rollout_tally *tally)
 
 static bool stage_settled(const struct rollout *rollout)
 {
-    bool filled = missing(rollout) == 0 || rollout->admit_after.ms != 0; /* or nobody in reach */
+    bool filled =
+        rollout_room(rollout) == 0 || rollout->admit_after.ms != 0; /* or nobody in reach */
 
     return filled && rollout_standing(rollout, STANDING_WAITING) == 0 &&
            rollout_standing(rollout, STANDING_EXPOSED) == 0 &&
            stage_outcomes(&rollout->tally[rollout->stage]) >= evidence_needed(rollout);
 }
 
-static int64_t soaked_at(const struct rollout *rollout)
+struct utc rollout_soaked_at(const struct rollout *rollout)
 {
     const struct rollout_tally *tally = &rollout->tally[rollout->stage];
     int64_t soak_ms = (int64_t)rollout->plan.stages[rollout->stage].soak_s * 1000;
 
     if (stage_outcomes(tally) == 0)
         soak_ms = 0; /* a stage that adds nobody has nothing to soak */
-    return rollout->quiet_since.ms + soak_ms;
+    return (struct utc){rollout->quiet_since.ms + soak_ms};
 }
 
 static bool ended(const struct rollout *rollout, struct utc now)
@@ -120,7 +121,7 @@ static bool ended(const struct rollout *rollout, struct utc now)
 
 static void ask_admission(struct rollout *rollout, struct utc now, struct rollout_effects *out)
 {
-    if (missing(rollout) != 0 && now.ms >= rollout->admit_after.ms)
+    if (rollout_room(rollout) != 0 && now.ms >= rollout->admit_after.ms)
         effect(out, ROLLOUT_ADMIT, rollout->stage, ask_size(rollout));
 }
 
@@ -345,7 +346,7 @@ static enum rollout_state climb(struct rollout *rollout, const struct rollout_ev
         ask_admission(rollout, event->now, out);
         return ROLLOUT_RUNNING;
     }
-    if (event->now.ms < soaked_at(rollout))
+    if (event->now.ms < rollout_soaked_at(rollout).ms)
         return ROLLOUT_RUNNING;
     if (rollout->stage + 1 < rollout->plan.stage_count) {
         open_stage(rollout, (uint8_t)(rollout->stage + 1), event->now, out);

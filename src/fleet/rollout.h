@@ -174,6 +174,12 @@ enum err rollout_step(struct rollout *rollout, const struct rollout_event *event
 /* Devices that `stage` may have admitted in total, all earlier stages included. */
 uint32_t rollout_goal(const struct rollout *rollout, uint8_t stage);
 
+/* Devices that the present stage may still admit. */
+uint32_t rollout_room(const struct rollout *rollout);
+
+/* When the present stage has soaked; only meaningful while rollout->soaking. */
+struct utc rollout_soaked_at(const struct rollout *rollout);
+
 /* Devices that hold a slot or have an outcome, over all stages. */
 uint32_t rollout_admitted(const struct rollout *rollout);
 

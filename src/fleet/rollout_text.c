@@ -98,10 +98,8 @@ static void put_progress(struct buf *out, const struct rollout *rollout)
 
     put_stage(out, rollout);
     if (rollout->soaking) {
-        const struct rollout_stage *stage = &rollout->plan.stages[rollout->stage];
-
         buf_text(out, " soaks until ");
-        put_time(out, (struct utc){rollout->quiet_since.ms + (int64_t)stage->soak_s * 1000});
+        put_time(out, rollout_soaked_at(rollout));
         return;
     }
     buf_text(out, ": ");
