@@ -144,7 +144,7 @@ static void test_targets_in_the_order_of_their_names(void **state)
 static void test_targets_change_with_each_version(void **state)
 {
     struct client_case *it = *state;
-    char contents[8];
+    char contents[12];
     struct tuf_target target;
 
     for (int round = 0; round < 11; round++) {

@@ -20,9 +20,10 @@ void forge_add_key(struct forge *forge, enum tuf_role role, enum key_kind kind)
 {
     struct forge_role *it = &forge->roles[role];
 
-    CHECK(it->key_count < FORGE_KEYS_MAX && it->signer_count < FORGE_KEYS_MAX);
+    CHECK(it->key_count < FORGE_KEYS_MAX && it->signer_max < FORGE_KEYS_MAX);
     it->keys[it->key_count] = new_key(kind);
-    it->signers[it->signer_count++] = key_share(it->keys[it->key_count++]);
+    it->signers[it->signer_max++] = key_share(it->keys[it->key_count++]);
+    it->signer_count = it->signer_max;
 }
 
 void forge_replace_keys(struct forge *forge, enum tuf_role role)
@@ -31,11 +32,11 @@ void forge_replace_keys(struct forge *forge, enum tuf_role role)
 
     for (uint32_t i = 0; i < it->key_count; i++)
         key_close(it->keys[i]);
-    for (uint32_t i = 0; i < it->signer_count && role != TUF_ROOT; i++)
+    for (uint32_t i = 0; i < it->signer_max && role != TUF_ROOT; i++)
         key_close(it->signers[i]);
     it->key_count = 0;
     if (role != TUF_ROOT) /* the old root keys sign the next root, too */
-        it->signer_count = 0;
+        it->signer_max = 0;
     forge_add_key(forge, role, KEY_ED25519);
 }
 
@@ -213,7 +214,7 @@ void forge_close(struct forge *forge)
     for (int i = 0; i < TUF_ROLE_COUNT; i++) {
         for (uint32_t k = 0; k < forge->roles[i].key_count; k++)
             key_close(forge->roles[i].keys[k]);
-        for (uint32_t k = 0; k < forge->roles[i].signer_count; k++)
+        for (uint32_t k = 0; k < forge->roles[i].signer_max; k++)
             key_close(forge->roles[i].signers[k]);
         tuf_bytes_done(&forge->last[i]);
     }

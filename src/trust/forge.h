@@ -20,8 +20,9 @@ struct forge_role {
     struct key *keys[FORGE_KEYS_MAX]; /* named by the root; owned */
     uint32_t key_count;
     int threshold;
-    struct key *signers[FORGE_KEYS_MAX]; /* those who really sign; owned */
-    uint32_t signer_count;
+    struct key *signers[FORGE_KEYS_MAX]; /* those who could sign; owned */
+    uint32_t signer_max;
+    uint32_t signer_count; /* the first so many of them do sign */
     uint64_t version;
     struct utc expires;
 };
