@@ -59,17 +59,21 @@ enum err cbor_read_key(struct cbor_reader *reader, int64_t *last) MUST_USE;
  * bytewise). `last` starts as an empty span; an empty key is refused. */
 enum err cbor_read_text_key(struct cbor_reader *reader, struct span *last) MUST_USE;
 
-/* Take one whole item of any type, nested at most CBOR_DEPTH_MAX deep. */
+/* Take one whole item of any type, nested at most CBOR_DEPTH_MAX deep. It must be well-formed;
+ * the order of keys in maps that nobody reads is not looked at. */
 enum err cbor_skip(struct cbor_reader *reader) MUST_USE;
 
 /* ERR_OK if nothing failed and nothing is left over. */
 enum err cbor_finish(const struct cbor_reader *reader) MUST_USE;
+
+/* Whether `text` is well-formed UTF-8. */
+bool cbor_text_valid(struct span text);
 
 /* Canonical writing; the caller writes map keys in ascending order. Overflow: see struct buf. */
 void cbor_write_uint(struct buf *buf, uint64_t value);
 void cbor_write_int(struct buf *buf, int64_t value);
 void cbor_write_bool(struct buf *buf, bool value);
 void cbor_write_bytes(struct buf *buf, struct span bytes);
-void cbor_write_text(struct buf *buf, struct span text);
+void cbor_write_text(struct buf *buf, struct span text); /* cbor_text_valid() */
 void cbor_write_array(struct buf *buf, uint32_t count);
 void cbor_write_map(struct buf *buf, uint32_t count);
