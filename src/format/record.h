@@ -16,7 +16,7 @@
 #include "base/span.h"
 
 #define RECORD_SLOTS     2u
-#define RECORD_SLOT_SIZE 768u /* bytes; the largest record takes 615 */
+#define RECORD_SLOT_SIZE 768u /* bytes; the largest record takes 418 */
 
 struct record_slot_ops {
     /* Read the whole slot, RECORD_SLOT_SIZE bytes, whatever is there. A slot that was never
@@ -65,8 +65,9 @@ struct record {
     uint32_t boot_count;
     uint32_t security_floor;      /* nothing below it is installed */
     uint64_t report_next;         /* no report id from here on has ever been used */
-    uint32_t failures;            /* in a row, of the link; drives the back-off */
-    uint32_t attempts;            /* in a row, of the work in hand */
+    uint32_t poll_failures;       /* polls that failed in a row; drives their back-off */
+    uint32_t work_failures;       /* tries of the work in hand, likewise */
+    uint32_t attempts;            /* bad chunks or chunk lists in a row */
     struct record_image banks[2]; /* what is in them */
     struct record_work work;
     struct record_report report;
