@@ -35,7 +35,7 @@
 #include "format/record.h"
 #include "format/release.h"
 
-#define AGENT_ORDERS_MAX 5u /* orders one step can give */
+#define AGENT_ORDERS_MAX 6u /* orders one step can give */
 #define AGENT_BANKS      2u
 
 /* Kept in the record and shown by the server: only ever append. */
@@ -228,28 +228,34 @@ struct agent {
     uint32_t sequence;    /* of the record saved last */
     bool dirty;           /* the record has changed since */
     bool unsaved;         /* ... and could not be saved: nothing goes on before it is */
+    bool starting;        /* inside agent_start() */
 
-    uint8_t running; /* bank */
+    struct boot_view boot;
     struct prng prng;
     char target[TARGET_NAME_SIZE_MAX + 1];
     struct native_digest expected; /* what the server says the target is; the facts decide */
 
-    struct instant poll_due, work_due, trial_due;
-    struct instant window_due; /* not to flip before */
+    struct instant poll_due, work_due; /* the next poll; what the state waits for */
+    struct instant window_due;         /* not to flip before */
+    struct instant ask_due;            /* not to ask for leave before */
+    struct instant trial_due;          /* the end of the trial */
     bool window_known;
 
-    uint64_t at;           /* bytes done of what the state does; FETCHING: of the image */
+    uint64_t report_next;  /* id of the next report; below record.report_next */
+    uint64_t asked_id;     /* report whose verdict the state waits for; 0 = none */
+    uint64_t told_id;      /* last report about progress; 0 = none */
+    uint64_t kept;         /* bytes of the image that are in the bank and checked */
+    uint64_t at;           /* bytes done of what the state does */
     uint32_t chunk_filled; /* bytes of the unfinished chunk in room.chunk */
     uint32_t percent_told;
     struct sha256 sha; /* of what is read back, or of the chunk list */
-    uint64_t asked_id; /* report whose verdict is awaited; 0 = none */
-    uint32_t retry_s;  /* the server's own wish for the next retry */
     bool measured, healthy, reached;
 };
 
 /* Take up duty after power-on: load the record, look at the boot loader, go on from there.
  * The first orders come back. ERR_STORAGE if the boot loader or the record cannot be read: the
- * agent must not run then. ERR_INVALID if bank or room geometry makes no sense. */
+ * agent must not run then. A record that can be read but not written only delays everything.
+ * ERR_INVALID if the geometry of banks, rooms or times makes no sense. */
 enum err agent_start(struct agent *agent, const struct agent_world *world, struct instant now,
                      struct agent_orders *out) MUST_USE;
 

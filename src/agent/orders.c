@@ -1,0 +1,140 @@
+/* What every act needs: giving orders, report ids, waiting times, slices. */
+#include "agent/acts.h"
+#include "base/check.h"
+
+#define REPORT_IDS_RESERVED 64u /* one record write buys that many ids */
+#define FAILURES_MAX        24u /* past this the bound no longer grows, nor does the record */
+
+void agent_give(struct agent_orders *out, struct agent_order order)
+{
+    CHECK(out->count < AGENT_ORDERS_MAX);
+    out->list[out->count++] = order;
+}
+
+uint64_t agent_report_id(struct agent *agent)
+{
+    CHECK(agent->report_next <= agent->record.report_next);
+    if (agent->report_next == agent->record.report_next) {
+        agent->record.report_next += REPORT_IDS_RESERVED;
+        agent->dirty = true;
+    }
+    return agent->report_next++;
+}
+
+static uint32_t percent_done(const struct agent *agent)
+{
+    uint64_t length = agent->record.work.image.length;
+
+    return length == 0 ? 0 : (uint32_t)(agent->kept / ((length + 99) / 100));
+}
+
+void agent_tell(struct agent *agent, enum native_phase phase, enum agent_reason reason,
+                struct agent_orders *out)
+{
+    struct agent_report report = {.assignment = agent->record.work.assignment,
+                                  .phase = phase,
+                                  .reason = reason,
+                                  .percent =
+                                      phase == PHASE_DOWNLOADING ? percent_done(agent) : 100};
+
+    CHECK(!native_phase_final(phase));
+    report.id = agent_report_id(agent);
+    agent->told_id = report.id;
+    agent_give(out, (struct agent_order){.kind = AGENT_DO_REPORT, .report = report});
+}
+
+enum err agent_finish(struct agent *agent, enum native_phase phase, enum err err,
+                      enum agent_reason reason)
+{
+    CHECK(native_phase_final(phase));
+    CHECK(agent->record.work.assignment != 0);
+    agent->record.report = (struct record_report){.id = agent_report_id(agent),
+                                                  .phase = (uint32_t)phase,
+                                                  .err = (uint32_t)err,
+                                                  .reason = (uint32_t)reason};
+    agent->dirty = true;
+    return err == ERR_OK || err == ERR_AGAIN ? ERR_CONFLICT : err;
+}
+
+/* Full jitter: uniform below a bound that doubles ("Exponential Backoff And Jitter", AWS
+ * Architecture Blog, 2015), so that a fleet that lost its server does not come back as one. */
+int64_t agent_jitter_ms(struct agent *agent, uint32_t failures)
+{
+    const struct agent_config *config = agent->world.config;
+    uint64_t bound_ms = (uint64_t)config->retry_s_min * 1000;
+    uint64_t max_ms = (uint64_t)config->retry_s_max * 1000;
+
+    for (uint32_t i = 1; i < failures && bound_ms < max_ms; i++)
+        bound_ms *= 2;
+    if (bound_ms > max_ms)
+        bound_ms = max_ms;
+    return (int64_t)prng_below(&agent->prng, bound_ms + 1);
+}
+
+void agent_back_off(struct agent *agent, struct instant now, uint32_t server_retry_s)
+{
+    if (agent->record.work_failures < FAILURES_MAX) {
+        agent->record.work_failures++;
+        agent->dirty = true;
+    }
+    agent->work_due = instant_after(now, (int64_t)server_retry_s * 1000 +
+                                             agent_jitter_ms(agent, agent->record.work_failures));
+}
+
+void agent_progress(struct agent *agent)
+{
+    if (agent->record.work_failures == 0 && agent->record.attempts == 0)
+        return;
+    agent->record.work_failures = 0;
+    agent->record.attempts = 0;
+    agent->dirty = true;
+}
+
+bool agent_waits_first(struct agent *agent, struct instant now)
+{
+    if (!agent->starting || agent->record.work_failures == 0)
+        return false;
+    agent->work_due = instant_after(now, agent_jitter_ms(agent, agent->record.work_failures));
+    return true;
+}
+
+const struct bank *agent_spare(const struct agent *agent)
+{
+    CHECK(agent->boot.running < AGENT_BANKS);
+    return agent->world.banks[1 - agent->boot.running];
+}
+
+struct record_image *agent_image(struct agent *agent, bool running)
+{
+    CHECK(agent->boot.running < AGENT_BANKS);
+    return &agent->record.banks[running ? agent->boot.running : 1 - agent->boot.running];
+}
+
+bool agent_runs_wanted(const struct agent *agent)
+{
+    const struct record_image *running = &agent->record.banks[agent->boot.running];
+    const struct record_image *wanted = &agent->record.work.image;
+
+    return running->known && wanted->known &&
+           memcmp(running->sha256, wanted->sha256, DIGEST_SIZE) == 0;
+}
+
+enum err agent_read_slice(struct agent *agent, const struct bank *bank, uint64_t length)
+{
+    const struct agent_room *room = &agent->world.room;
+    uint64_t end = agent->at + agent->world.config->slice_size;
+
+    if (length > bank->size)
+        return ERR_STORAGE;
+    if (end > length)
+        end = length;
+    while (agent->at < end) {
+        uint64_t left = end - agent->at;
+        uint32_t size = left < room->chunk_size ? (uint32_t)left : room->chunk_size;
+
+        TRY(bank->ops->read(bank->self, agent->at, room->chunk, size));
+        sha256_update(&agent->sha, (struct span){room->chunk, size});
+        agent->at += size;
+    }
+    return agent->at < length ? ERR_AGAIN : ERR_OK;
+}
