@@ -51,7 +51,8 @@ static void put_counts(struct buf *out, const struct gate_evidence *evidence)
     buf_uint(out, gate_bad(evidence));
     buf_text(out, " of ");
     buf_uint(out, outcomes);
-    buf_text(out, outcomes == 1 ? " outcome is bad" : " outcomes are bad");
+    buf_text(out, outcomes == 1 ? " outcome " : " outcomes ");
+    buf_text(out, gate_bad(evidence) == 1 ? "is bad" : "are bad");
     if (gate_bad(evidence) != 0) {
         buf_text(out, " (");
         buf_uint(out, evidence->reported);

@@ -321,12 +321,26 @@ static enum rollout_state count_moved(struct rollout *rollout, const struct roll
     return rollout->state;
 }
 
+/* When nobody may move any more: a device that had leave and comes back without having used it
+ * is recalled on the spot. */
+static enum rollout_state recall_moved(struct rollout *rollout, const struct rollout_event *event,
+                                       struct rollout_effects *out)
+{
+    (void)count_moved(rollout, event, out);
+    if (event->change->standing_to == STANDING_WAITING)
+        recall(rollout, out);
+    return rollout->state;
+}
+
 static enum rollout_state judge_moved(struct rollout *rollout, const struct rollout_event *event,
                                       struct rollout_effects *out)
 {
     uint8_t stage = event->change->stage;
 
-    (void)count_moved(rollout, event, out);
+    if (rollout->closed)
+        (void)recall_moved(rollout, event, out);
+    else
+        (void)count_moved(rollout, event, out);
     if (!new_outcome(event->change))
         return rollout->state;
     out->judged = true;
@@ -517,17 +531,17 @@ static rollout_act *const acts[ROLLOUT_STATE_COUNT][ROLLOUT_EVENT_COUNT] = {
         [ROLLOUT_EV_ROLLBACK] = roll_back,
         [ROLLOUT_EV_SELECTED] = select_again,
         [ROLLOUT_EV_RECALLED] = count_recalled,
-        [ROLLOUT_EV_MOVED]    = count_moved,
+        [ROLLOUT_EV_MOVED]    = recall_moved,
         [ROLLOUT_EV_TICK]     = stand_still,
     },
     [ROLLOUT_ROLLING_BACK] = {
         [ROLLOUT_EV_RECALLED] = count_recalled,
-        [ROLLOUT_EV_MOVED]    = count_moved,
+        [ROLLOUT_EV_MOVED]    = recall_moved,
         [ROLLOUT_EV_TICK]     = await_return,
     },
     [ROLLOUT_ROLLED_BACK] = {
         [ROLLOUT_EV_RECALLED] = count_recalled,
-        [ROLLOUT_EV_MOVED]    = count_moved,
+        [ROLLOUT_EV_MOVED]    = recall_moved,
         [ROLLOUT_EV_TICK]     = await_return,
     },
     [ROLLOUT_DONE] = {
@@ -543,7 +557,7 @@ static rollout_act *const acts[ROLLOUT_STATE_COUNT][ROLLOUT_EVENT_COUNT] = {
     [ROLLOUT_ABORTED] = {
         [ROLLOUT_EV_ROLLBACK] = roll_back,
         [ROLLOUT_EV_RECALLED] = count_recalled,
-        [ROLLOUT_EV_MOVED]    = count_moved,
+        [ROLLOUT_EV_MOVED]    = recall_moved,
         [ROLLOUT_EV_TICK]     = recall_rest,
     },
 };
