@@ -1,0 +1,278 @@
+/* The command table itself. Order is the order of help and manual. */
+#include "cli/commands.h"
+
+/* clang-format off */
+const struct option_spec global_options[] = {
+    {"server", 0, OPTION_TEXT, NULL, 0, 0, "URL", "Talk to this server, https://HOST:PORT"},
+    {"ca", 0, OPTION_PATH, NULL, 0, 0, "FILE", "Trust servers certified by this CA only"},
+    {"token_file", 0, OPTION_PATH, NULL, 0, 0, "FILE", "Read the API token from this file"},
+    {"context", 0, OPTION_PATH, NULL, 0, 0, "FILE",
+     "Read server, ca and token_file from here instead of ~/.config/slipway/context.yaml"},
+    {"output", 'o', OPTION_TEXT, "table", 0, 0, "table|json", "Print tables for people or JSON for programs"},
+    {"yes", 'y', OPTION_FLAG, NULL, 0, 0, NULL, "Do not ask before doing what cannot be undone"},
+};
+const size_t global_options_count = COUNT_OF(global_options);
+
+#define ROW_DIR {"dir", 'd', OPTION_PATH, "repo", 0, 0, "DIR", "The directory of the signed repository"}
+#define ROW_LIMIT {"limit", 'l', OPTION_INT, "0", 0, 1000000, "COUNT", "Print at most so many, 0 for all"}
+#define ROW_TARGETS_EXPIRES {"targets_expires", 0, OPTION_DURATION_S, "13w", 3600, 315360000, "TIME", "How long the signed list of releases is valid"}
+#define ROW_ROOT_EXPIRES {"root_expires", 0, OPTION_DURATION_S, "52w", 3600, 630720000, "TIME", "How long the root is valid"}
+#define ROW_REASON {"reason", 'r', OPTION_TEXT, NULL, 0, 0, "TEXT", "Why; kept in the audit log"}
+
+static const struct option_spec login_options[] = {
+    {"offline", 0, OPTION_FLAG, NULL, 0, 0, NULL, "Do not ask the server first who we are"},
+};
+static const struct option_spec key_new_options[] = {
+    {"kind", 'k', OPTION_TEXT, "ed25519", 0, 0, "ed25519|ecdsa-p256", "The kind of key"},
+};
+static const struct option_spec repo_init_options[] = {
+    ROW_DIR,
+    {"root_key", 0, OPTION_LIST, NULL, 0, 0, "FILE", "A key that signs the root, private or public; repeat for several"},
+    {"root_threshold", 0, OPTION_INT, "1", 1, 16, "COUNT", "How many root keys must sign"},
+    {"targets_key", 0, OPTION_LIST, NULL, 0, 0, "FILE", "A key that signs releases, private or public; repeat for several"},
+    {"targets_threshold", 0, OPTION_INT, "1", 1, 16, "COUNT", "How many targets keys must sign"},
+    {"snapshot_key", 0, OPTION_PATH, NULL, 0, 0, "FILE", "The server's public snapshot key; without it the server is asked"},
+    {"timestamp_key", 0, OPTION_PATH, NULL, 0, 0, "FILE", "The server's public timestamp key; without it the server is asked"},
+    ROW_ROOT_EXPIRES,
+    ROW_TARGETS_EXPIRES,
+};
+static const struct option_spec dir_options[] = {ROW_DIR};
+static const struct option_spec repo_renew_options[] = {ROW_DIR, ROW_TARGETS_EXPIRES};
+static const struct option_spec root_prepare_options[] = {
+    ROW_DIR,
+    {"role", 0, OPTION_TEXT, NULL, 0, 0, "root|targets|snapshot|timestamp", "Give this role other keys; without it only the expiry is renewed"},
+    {"key", 'k', OPTION_LIST, NULL, 0, 0, "FILE", "A key of the role from now on; repeat for several"},
+    {"threshold", 't', OPTION_INT, "1", 1, 16, "COUNT", "How many of the keys must sign"},
+    ROW_ROOT_EXPIRES,
+};
+static const struct option_spec sign_options[] = {
+    ROW_DIR,
+    {"key", 'k', OPTION_LIST, NULL, 0, 0, "FILE", "The private key to sign with; repeat for several"},
+};
+static const struct option_spec release_add_options[] = {
+    ROW_DIR,
+    {"product", 'p', OPTION_TEXT, NULL, 0, 0, "NAME", "The product the image is built for"},
+    {"version", 'V', OPTION_TEXT, NULL, 0, 0, "VERSION", "The version of the image"},
+    {"hardware", 'H', OPTION_LIST, NULL, 0, 0, "NAME", "Hardware it runs on; repeat for several"},
+    {"kind", 'k', OPTION_TEXT, "feature", 0, 0, "feature|security", "What the release is for"},
+    {"security_version", 0, OPTION_INT, "0", 0, 4294967295, "NUMBER", "Compared with a device's floor; raise it when older images must never run again"},
+    {"security_floor", 0, OPTION_INT, "0", 0, 4294967295, "NUMBER", "What a device's floor becomes once it runs this"},
+    {"chunk_size", 0, OPTION_SIZE, "64K", 1024, 1048576, "BYTES", "Size of a separately verified piece, a power of two"},
+    {"from", 0, OPTION_LIST, NULL, 0, 0, "VERSION", "May be applied on this version, or image digest, only; repeat for several"},
+    {"name", 0, OPTION_TEXT, NULL, 0, 0, "FILE", "File name in the repository; without it that of the image"},
+    ROW_TARGETS_EXPIRES,
+};
+static const struct option_spec list_options[] = {ROW_LIMIT};
+static const struct option_spec device_list_options[] = {
+    {"status", 's', OPTION_TEXT, NULL, 0, 0, "pending|active|rejected|revoked", "Only devices of this status"},
+    ROW_LIMIT,
+};
+static const struct option_spec device_tag_options[] = {
+    {"remove", 0, OPTION_FLAG, NULL, 0, 0, NULL, "Take the tags away instead of adding them"},
+};
+static const struct option_spec device_hold_options[] = {
+    {"off", 0, OPTION_FLAG, NULL, 0, 0, NULL, "Release the hold"},
+};
+static const struct option_spec claim_new_options[] = {
+    {"expires", 'e', OPTION_DURATION_S, "1d", 60, 31536000, "TIME", "How long the token can be used"},
+    {"note", 0, OPTION_TEXT, NULL, 0, 0, "TEXT", "What it is for"},
+};
+static const struct option_spec rollout_create_options[] = {
+    {"file", 'f', OPTION_PATH, NULL, 0, 0, "FILE", "Read the plan from this YAML file; options win over it"},
+    {"release", 'R', OPTION_TEXT, NULL, 0, 0, "PRODUCT@VERSION", "The release to bring"},
+    {"selector", 's', OPTION_TEXT, NULL, 0, 0, "SELECTOR", "The devices to bring it to"},
+    {"stages", 0, OPTION_LIST, NULL, 0, 0, "STAGE", "Shares (10%) or counts (25) of devices, cumulative: 10%,50%,100%"},
+    {"soak", 0, OPTION_DURATION_S, NULL, 0, 2592000, "TIME", "Quiet time at the end of every stage"},
+    {"failure_percent", 0, OPTION_TEXT, NULL, 0, 0, "PERCENT", "Halt when more than this share of outcomes is bad"},
+    {"failure_count", 0, OPTION_INT, NULL, 0, 10000000, "COUNT", "Halt when more than so many outcomes are bad"},
+    {"min_sample", 0, OPTION_INT, NULL, 1, 1000000, "COUNT", "Judge the share after so many outcomes only"},
+    {"deadline", 0, OPTION_DURATION_S, NULL, 60, 2592000, "TIME", "A device silent for so long after its flip counts as bad"},
+    {"retry", 0, OPTION_INT, NULL, 0, 10, "COUNT", "Attempts after a failed download"},
+    {"window", 'w', OPTION_TEXT, NULL, 0, 0, "WINDOW", "When devices may flip, on their own clock: mon-fri 02:00+3h"},
+    {"start_at", 0, OPTION_TEXT, NULL, 0, 0, "UTC", "Admit no device before, 2026-11-25T10:00:00Z"},
+    {"end_at", 0, OPTION_TEXT, NULL, 0, 0, "UTC", "Admit no device after"},
+    {"needs_approval", 0, OPTION_FLAG, NULL, 0, 0, NULL, "Somebody else must approve before the start"},
+    {"dry_run", 'n', OPTION_FLAG, NULL, 0, 0, NULL, "Print whom it would reach and change nothing"},
+    {"confirm_count", 0, OPTION_INT, NULL, 0, 10000000, "COUNT", "How many devices you know it reaches; asked for when they are many"},
+    {"start", 0, OPTION_FLAG, NULL, 0, 0, NULL, "Start it at once"},
+};
+static const struct option_spec rollout_list_options[] = {
+    {"state", 's', OPTION_TEXT, NULL, 0, 0, "draft|approved|running|paused|halted|done|aborted", "Only rollouts in this state"},
+    ROW_LIMIT,
+};
+static const struct option_spec reason_options[] = {ROW_REASON};
+static const struct option_spec rollout_watch_options[] = {
+    {"interval", 'i', OPTION_DURATION_S, "2s", 1, 3600, "TIME", "Poll so often where live events cannot be had"},
+    {"poll", 0, OPTION_FLAG, NULL, 0, 0, NULL, "Poll from the start"},
+};
+static const struct option_spec rollout_devices_options[] = {
+    {"state", 's', OPTION_TEXT, NULL, 0, 0, "candidate|assigned|downloading|staged|switching|trial|succeeded|failed|reverted|silent|recalled|superseded|refused", "Only devices in this state"},
+    ROW_LIMIT,
+};
+static const struct option_spec token_new_options[] = {
+    {"role", 'r', OPTION_TEXT, "viewer", 0, 0, "viewer|operator|release_manager|admin", "What it may do"},
+    {"expires", 'e', OPTION_DURATION_S, NULL, 60, 315360000, "TIME", "How long it is valid; without it for ever"},
+};
+static const struct option_spec audit_tail_options[] = {
+    {"count", 'c', OPTION_INT, "20", 1, 1000000, "COUNT", "How many of the newest entries"},
+    {"follow", 'f', OPTION_FLAG, NULL, 0, 0, NULL, "Go on with new entries as they come"},
+};
+static const struct option_spec audit_export_options[] = {
+    {"out", 0, OPTION_PATH, NULL, 0, 0, "FILE", "Write here instead of standard output"},
+};
+static const struct option_spec audit_verify_options[] = {
+    {"key", 'k', OPTION_PATH, NULL, 0, 0, "FILE", "The server's public audit key, PEM; without it the log may have been rewritten as a whole"},
+};
+
+#define OPTIONS(table) .options = table, .option_count = COUNT_OF(table)
+
+const struct command commands[] = {
+    {.noun = "login", .args = "", .help = "Remember a server, its CA and a token",
+     .more = "Writes --server, --ca and --token-file to the context file, so that later commands need none of them. "
+             "--token-file - reads the token from standard input and keeps it beside the context file, readable by you alone.\n",
+     OPTIONS(login_options), .run = cmd_login},
+    {.noun = "whoami", .args = "", .help = "Print the server, token name, role and tenant in use", .more = "", .run = cmd_whoami},
+    {.noun = "doctor", .args = "", .help = "Check configuration, connection, server and trust",
+     .more = "Each line is one check with its result and, where something is wrong, what to do. The exit code is 0 when nothing is wrong.\n",
+     .run = cmd_doctor},
+    {.noun = "completion", .args = "bash|zsh", .args_min = 1, .args_max = 1, .help = "Print the completion script of a shell",
+     .more = "  slipway completion bash > /etc/bash_completion.d/slipway\n  slipway completion zsh > /usr/share/zsh/vendor-completions/_slipway\n",
+     .run = cmd_completion},
+
+    {.noun = "key", .verb = "new", .args = "FILE", .args_min = 1, .args_max = 1, .args_are_files = true,
+     .help = "Make a signing key",
+     .more = "The private key is written to FILE, readable by you alone and never over an existing file; its public half to FILE.pub. "
+             "Keep private keys of root and targets away from the server, best on different people's machines.\n",
+     OPTIONS(key_new_options), .run = cmd_key_new},
+    {.noun = "key", .verb = "show", .args = "FILE...", .args_min = 1, .args_max = ARGS_MAX, .args_are_files = true,
+     .help = "Print kind and key id of keys", .more = "", .run = cmd_key_show},
+
+    {.noun = "repo", .verb = "init", .args = "", .help = "Make a repository of signed releases",
+     .more = "Private keys sign at once; for public ones their holders sign later with `slipway root sign` and `slipway release sign`. "
+             "The snapshot and timestamp keys belong to the server.\n",
+     OPTIONS(repo_init_options), .run = cmd_repo_init},
+    {.noun = "repo", .verb = "publish", .args = "", .help = "Bring the signed root and release list to the server",
+     .more = "May be repeated at any time: what the server has already is not sent again.\n",
+     OPTIONS(dir_options), .run = cmd_repo_publish},
+    {.noun = "repo", .verb = "status", .args = "", .help = "Print versions, expiry and missing signatures", .more = "",
+     OPTIONS(dir_options), .run = cmd_repo_status},
+    {.noun = "repo", .verb = "renew", .args = "", .help = "Stage the release list again with a later expiry",
+     .more = "Also needed after the targets keys have changed. Sign it with `slipway release sign`.\n",
+     OPTIONS(repo_renew_options), .run = cmd_repo_renew},
+
+    {.noun = "root", .verb = "prepare", .args = "", .help = "Stage the next root: a later expiry, or other keys for a role",
+     .more = "The next root must be signed as both the old and the new one demand; sign it with `slipway root sign`.\n",
+     OPTIONS(root_prepare_options), .run = cmd_root_prepare},
+    {.noun = "root", .verb = "sign", .args = "", .help = "Add signatures to the staged root", .more = "",
+     OPTIONS(sign_options), .run = cmd_root_sign},
+
+    {.noun = "release", .verb = "add", .args = "IMAGE", .args_min = 1, .args_max = 1, .args_are_files = true,
+     .help = "Put an image into the repository as a release",
+     .more = "Computes the digests, stages the release list with the new release and waits for signatures. Nothing is sent.\n",
+     OPTIONS(release_add_options), .run = cmd_release_add},
+    {.noun = "release", .verb = "remove", .args = "PRODUCT@VERSION", .args_min = 1, .args_max = 1,
+     .help = "Take a release out of the staged list", .more = "Sign and publish the list for it to count.\n",
+     OPTIONS(repo_renew_options), .run = cmd_release_remove},
+    {.noun = "release", .verb = "sign", .args = "", .help = "Add signatures to the staged release list", .more = "",
+     OPTIONS(sign_options), .run = cmd_release_sign},
+    {.noun = "release", .verb = "publish", .args = "", .help = "Upload images and the signed release list",
+     .more = "Images that the server has are skipped and the list is sent last, so an interrupted upload is simply started again.\n",
+     OPTIONS(dir_options), .run = cmd_release_publish},
+    {.noun = "release", .verb = "list", .args = "", .help = "List the releases on the server", .more = "",
+     OPTIONS(list_options), .run = cmd_release_list},
+    {.noun = "release", .verb = "show", .args = "PRODUCT@VERSION", .args_min = 1, .args_max = 1,
+     .help = "Print what is signed about a release", .more = "", .run = cmd_release_show},
+
+    {.noun = "device", .verb = "list", .args = "[SELECTOR]", .args_max = 1, .help = "List devices",
+     .more = "  slipway device list 'hw = \"a\" and site in (\"oslo\", \"rome\") and version < 2.1'\n",
+     OPTIONS(device_list_options), .run = cmd_device_list},
+    {.noun = "device", .verb = "get", .args = "NAME", .args_min = 1, .args_max = 1, .help = "Print all that is known of a device", .more = "",
+     .run = cmd_device_get},
+    {.noun = "device", .verb = "explain", .args = "NAME", .args_min = 1, .args_max = 1,
+     .help = "Say why a device is or is not getting an update now, and when", .more = "", .run = cmd_device_explain},
+    {.noun = "device", .verb = "history", .args = "NAME", .args_min = 1, .args_max = 1,
+     .help = "Print reports, assignments and gaps of a device", .more = "", OPTIONS(list_options), .run = cmd_device_history},
+    {.noun = "device", .verb = "logs", .args = "NAME [ID]", .args_min = 1, .args_max = 2,
+     .help = "List the logs a device has sent, or print one", .more = "ID may be \"last\".\n", .run = cmd_device_logs},
+    {.noun = "device", .verb = "request-log", .args = "NAME...", .args_min = 1, .args_max = ARGS_MAX,
+     .help = "Ask devices for their logs", .more = "They send them with their next poll.\n", .run = cmd_device_request_log},
+    {.noun = "device", .verb = "accept", .args = "NAME...", .args_min = 1, .args_max = ARGS_MAX,
+     .help = "Let pending devices in", .more = "", .run = cmd_device_accept},
+    {.noun = "device", .verb = "reject", .args = "NAME...", .args_min = 1, .args_max = ARGS_MAX,
+     .help = "Turn pending devices away", .more = "", .run = cmd_device_reject},
+    {.noun = "device", .verb = "revoke", .args = "NAME...", .args_min = 1, .args_max = ARGS_MAX,
+     .help = "Withdraw the certificates of devices", .more = "A revoked device reaches nothing any more.\n", .run = cmd_device_revoke},
+    {.noun = "device", .verb = "delete", .args = "NAME...", .args_min = 1, .args_max = ARGS_MAX,
+     .help = "Forget devices", .more = "", .run = cmd_device_delete},
+    {.noun = "device", .verb = "tag", .args = "NAME TAG...", .args_min = 2, .args_max = ARGS_MAX,
+     .help = "Add tags to a device, or take them away", .more = "", OPTIONS(device_tag_options), .run = cmd_device_tag},
+    {.noun = "device", .verb = "hold", .args = "NAME...", .args_min = 1, .args_max = ARGS_MAX,
+     .help = "Keep devices from getting updates", .more = "", OPTIONS(device_hold_options), .run = cmd_device_hold},
+    {.noun = "device", .verb = "preauthorize", .args = "FILE", .args_min = 1, .args_max = 1, .args_are_files = true,
+     .help = "Let devices with known keys enrol by themselves",
+     .more = "FILE has a line \"NAME SHA256\" for each: the digest of the device's public key in DER. - is standard input.\n",
+     .run = cmd_device_preauthorize},
+
+    {.noun = "claim", .verb = "new", .args = "", .help = "Make a token with which one new device may enrol",
+     .more = "The token is printed once and cannot be had again.\n", OPTIONS(claim_new_options), .run = cmd_claim_new},
+    {.noun = "claim", .verb = "list", .args = "", .help = "List claim tokens", .more = "", OPTIONS(list_options), .run = cmd_claim_list},
+    {.noun = "claim", .verb = "revoke", .args = "ID...", .args_min = 1, .args_max = ARGS_MAX,
+     .help = "Withdraw claim tokens", .more = "", .run = cmd_claim_revoke},
+
+    {.noun = "group", .verb = "list", .args = "", .help = "List groups of devices", .more = "", OPTIONS(list_options), .run = cmd_group_list},
+    {.noun = "group", .verb = "add", .args = "GROUP NAME...", .args_min = 2, .args_max = ARGS_MAX,
+     .help = "Put devices into a group", .more = "A group comes to be with its first device.\n", .run = cmd_group_add},
+    {.noun = "group", .verb = "remove", .args = "GROUP NAME...", .args_min = 2, .args_max = ARGS_MAX,
+     .help = "Take devices out of a group", .more = "", .run = cmd_group_remove},
+
+    {.noun = "rollout", .verb = "create", .args = "[NAME]", .args_max = 1, .help = "Draft a rollout",
+     .more = "The plan comes from options, or from a file with the same names:\n\n"
+             "  name: june\n  release: router@2.1\n  selector: 'site = \"oslo\"'\n  stages: [10%, 50%, 100%]\n  soak: 30m\n"
+             "  failure_percent: 5\n  min_sample: 5\n  deadline: 1h\n  retry: 2\n  window: mon-fri 02:00+3h\n\n"
+             "A stage may also be a map with percent or count, soak, failure_percent, failure_count and min_sample of its own.\n\n"
+             "When the selector reaches more devices than the server's limit, you are asked for their number; "
+             "--confirm-count gives it where nobody can be asked.\n",
+     OPTIONS(rollout_create_options), .run = cmd_rollout_create},
+    {.noun = "rollout", .verb = "list", .args = "", .help = "List rollouts", .more = "", OPTIONS(rollout_list_options), .run = cmd_rollout_list},
+    {.noun = "rollout", .verb = "get", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "Print the plan and state of a rollout",
+     .more = "ROLLOUT is its name or number, here and below.\n", .run = cmd_rollout_get},
+    {.noun = "rollout", .verb = "delete", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "Delete a draft", .more = "", .run = cmd_rollout_delete},
+    {.noun = "rollout", .verb = "approve", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "Approve somebody else's draft", .more = "",
+     OPTIONS(reason_options), .run = cmd_rollout_approve},
+    {.noun = "rollout", .verb = "start", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "Start a rollout", .more = "",
+     OPTIONS(reason_options), .run = cmd_rollout_start},
+    {.noun = "rollout", .verb = "pause", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "Stop admitting devices for now", .more = "",
+     OPTIONS(reason_options), .run = cmd_rollout_pause},
+    {.noun = "rollout", .verb = "resume", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "Go on with a paused or halted rollout", .more = "",
+     OPTIONS(reason_options), .run = cmd_rollout_resume},
+    {.noun = "rollout", .verb = "abort", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "End a rollout; what has not flipped is recalled", .more = "",
+     OPTIONS(reason_options), .run = cmd_rollout_abort},
+    {.noun = "rollout", .verb = "advance", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "Go to the next stage without waiting for the gate", .more = "",
+     OPTIONS(reason_options), .run = cmd_rollout_advance},
+    {.noun = "rollout", .verb = "rollback", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "Return every device that flipped to what it ran before", .more = "",
+     OPTIONS(reason_options), .run = cmd_rollout_rollback},
+    {.noun = "rollout", .verb = "watch", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "Follow a rollout live until it ends",
+     .more = "A line for every change on standard output, a progress bar on standard error when it is a terminal. "
+             "The exit code tells the end: 0 done, 5 halted, 6 aborted.\n",
+     OPTIONS(rollout_watch_options), .run = cmd_rollout_watch},
+    {.noun = "rollout", .verb = "report", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "Print outcome, stages and failures", .more = "", .run = cmd_rollout_report},
+    {.noun = "rollout", .verb = "devices", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "List the devices of a rollout and how far each is", .more = "",
+     OPTIONS(rollout_devices_options), .run = cmd_rollout_devices},
+
+    {.noun = "token", .verb = "new", .args = "NAME", .args_min = 1, .args_max = 1, .help = "Make an API token",
+     .more = "The token is printed once and cannot be had again.\n", OPTIONS(token_new_options), .run = cmd_token_new},
+    {.noun = "token", .verb = "list", .args = "", .help = "List API tokens", .more = "", OPTIONS(list_options), .run = cmd_token_list},
+    {.noun = "token", .verb = "revoke", .args = "ID...", .args_min = 1, .args_max = ARGS_MAX, .help = "Withdraw API tokens", .more = "", .run = cmd_token_revoke},
+
+    {.noun = "audit", .verb = "tail", .args = "", .help = "Print the newest entries of the audit log", .more = "",
+     OPTIONS(audit_tail_options), .run = cmd_audit_tail},
+    {.noun = "audit", .verb = "export", .args = "", .help = "Copy the whole audit log with its signed head", .more = "",
+     OPTIONS(audit_export_options), .run = cmd_audit_export},
+    {.noun = "audit", .verb = "verify", .args = "FILE", .args_min = 1, .args_max = 1, .args_are_files = true,
+     .help = "Find altered, dropped or swapped entries in an export, offline", .more = "- is standard input. No server is asked.\n",
+     OPTIONS(audit_verify_options), .run = cmd_audit_verify},
+
+    {.noun = "trust", .verb = "status", .args = "", .help = "Print versions and expiry of the server's trust metadata", .more = "", .run = cmd_trust_status},
+};
+const size_t commands_count = COUNT_OF(commands);
+/* clang-format on */
