@@ -1,0 +1,67 @@
+#include "cli/keys.h"
+
+#include <stdlib.h>
+
+#include "cli/api.h"
+#include "trust/tuf_key.h"
+
+void keys_close(struct keys *keys)
+{
+    for (uint32_t i = 0; i < keys->count; i++)
+        key_close(keys->at[i]);
+    keys->count = 0;
+}
+
+static int load(struct cli *cli, const char *path, bool private_only, struct keys *out)
+{
+    struct why why;
+    enum err err;
+
+    why_clear(&why);
+    if (out->count == REPOSITORY_KEYS_MAX)
+        return complain(cli, CODE_USAGE, "a role has at most %u keys", REPOSITORY_KEYS_MAX);
+    err = tuf_key_load(path, &out->at[out->count], &why);
+    if (err != ERR_OK)
+        return complain_why(cli, err, &why);
+    out->count++;
+    if (private_only && !key_is_private(out->at[out->count - 1]))
+        return complain(cli, CODE_USAGE, "%s is a public key: signing needs the private one", path);
+    return CODE_OK;
+}
+
+int keys_load(struct cli *cli, const char *option, bool private_only, struct keys *out)
+{
+    size_t count;
+    const char *const *paths = options_list(&cli->options, option, &count);
+    int code = CODE_OK;
+
+    out->count = 0;
+    for (size_t i = 0; i < count && code == CODE_OK; i++)
+        code = load(cli, paths[i], private_only, out);
+    if (code != CODE_OK)
+        keys_close(out);
+    return code;
+}
+
+int keys_load_online(struct cli *cli, const char *path, const char *member, struct keys *out)
+{
+    struct api_path trust = api_path("/trust");
+    json_t *json;
+    struct why why;
+    enum err err;
+    int code;
+
+    out->count = 0;
+    if (path)
+        return load(cli, path, false, out);
+    code = api_get(cli, &trust, &json);
+    if (code != CODE_OK)
+        return code;
+    why_clear(&why);
+    err = tuf_key_from_json(json_object_get(json, member), &out->at[0], &why);
+    json_decref(json);
+    if (err != ERR_OK)
+        return complain(cli, CODE_ERROR, "the server's %s: %s", member, why.text);
+    out->count = 1;
+    return CODE_OK;
+}
