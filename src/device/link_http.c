@@ -192,21 +192,17 @@ enum err link_metadata(struct link *link, const char *name, size_t size_max, str
     return ERR_OK;
 }
 
-enum err link_blob(struct link *link, const uint8_t sha256[DIGEST_SIZE], uint64_t at,
+enum err link_blob(struct link *link, const uint8_t sha256[DIGEST_SIZE], uint64_t at, uint64_t size,
                    struct http_sink sink, struct why *why)
 {
-    char hex[DIGEST_HEX_SIZE], path[128], range[32], tag[96];
-    struct http_call http = {.sink = sink};
+    char hex[DIGEST_HEX_SIZE], path[128], range[48];
+    struct http_call http = {.sink = sink, .range = range};
     struct http_answer answer;
 
+    CHECK(size > 0);
     hex_print((struct span){sha256, DIGEST_SIZE}, hex);
     (void)snprintf(path, sizeof path, "blobs/%s", hex);
-    if (at > 0) {
-        (void)snprintf(range, sizeof range, "%llu-", (unsigned long long)at);
-        (void)snprintf(tag, sizeof tag, "If-Range: \"%s\"", hex);
-        http.range = range;
-        http.headers[0] = tag;
-    }
-    TRY(call(link, path, &http, &answer, why));
-    return ERR_OK;
+    (void)snprintf(range, sizeof range, "%llu-%llu", (unsigned long long)at,
+                   (unsigned long long)(at + size - 1));
+    return call(link, path, &http, &answer, why); /* a blob never changes: no If-Range */
 }

@@ -51,7 +51,7 @@ enum err link_logs(struct link *link, uint64_t assignment, struct span text,
 enum err link_metadata(struct link *link, const char *name, size_t size_max, struct span *out,
                        struct why *why) MUST_USE;
 
-/* The blob with this digest from byte `at` on, into `sink`. ERR_CORRUPT when the server sends
- * another part than asked for. */
-enum err link_blob(struct link *link, const uint8_t sha256[DIGEST_SIZE], uint64_t at,
+/* `size` bytes (at least 1) of the blob with this digest from byte `at` on, into `sink`.
+ * ERR_CORRUPT when the server sends another part than asked for. */
+enum err link_blob(struct link *link, const uint8_t sha256[DIGEST_SIZE], uint64_t at, uint64_t size,
                    struct http_sink sink, struct why *why) MUST_USE;
