@@ -46,14 +46,17 @@ static void put_permille(struct buf *out, uint64_t permille)
 
 static void put_counts(struct buf *out, const struct gate_evidence *evidence)
 {
-    uint32_t outcomes = gate_outcomes(evidence);
+    uint32_t outcomes = gate_outcomes(evidence), bad = gate_bad(evidence);
 
-    buf_uint(out, gate_bad(evidence));
+    if (bad == 0)
+        buf_text(out, "none");
+    else
+        buf_uint(out, bad);
     buf_text(out, " of ");
     buf_uint(out, outcomes);
     buf_text(out, outcomes == 1 ? " outcome " : " outcomes ");
-    buf_text(out, gate_bad(evidence) == 1 ? "is bad" : "are bad");
-    if (gate_bad(evidence) != 0) {
+    buf_text(out, bad <= 1 ? "is bad" : "are bad");
+    if (bad != 0) {
         buf_text(out, " (");
         buf_uint(out, evidence->reported);
         buf_text(out, " reported, ");
