@@ -144,13 +144,14 @@ struct app {
     size_t dirty_mark; /* dirty_count at the savepoint */
     bool shelf_stale;
 
+    struct why online_trouble; /* why snapshot or timestamp could not be renewed; "" they could */
+
     /* The tick's own memory; losing it costs a scan. */
-    struct utc online_due, retire_due;
+    struct utc online_due, retire_due, recount_due, renewals_due;
 };
 
 /* Fills presence and shelf from the database. `app` is the caller's memory and must not move. */
-enum err app_open(struct app *app, const struct app_config *config, struct utc now,
-                  struct why *why) MUST_USE;
+enum err app_open(struct app *app, const struct app_config *config, struct why *why) MUST_USE;
 
 /* NULL-safe; closes nothing of `config`. */
 void app_close(struct app *app);

@@ -10,6 +10,7 @@ struct course_order {
     const char *actor;  /* "token:alice", "server" */
     const char *reason; /* what the person said; NULL: nothing */
     struct utc now;
+    bool by_judge; /* HALT: not a person */
 };
 
 /* A person's or the schedule's event (APPROVE, START, PAUSE, RESUME, ADVANCE, ABORT, ROLLBACK,
@@ -25,6 +26,17 @@ enum err course_assignment(struct app *app, struct assignment_row *row,
                            const struct assignment_event *event, bool *changed,
                            struct why *why) MUST_USE;
 
-/* ROLLOUT_ADMIT: choose and assign; *admitted says how many. In app/admit.c. */
-enum err admit(struct app *app, struct rollout_row *row, uint8_t stage, uint32_t count,
-               struct utc now, uint32_t *admitted) MUST_USE;
+struct admission {
+    uint32_t admitted; /* devices */
+    uint32_t selected; /* devices the selector matches now and the release fits */
+};
+
+/* ROLLOUT_ADMIT: choose up to `count` devices and assign them to `stage`. In app/admit.c. */
+enum err admit(struct app *app, const struct rollout_row *row, uint8_t stage, uint32_t count,
+               struct utc now, struct admission *out) MUST_USE;
+
+/* What a change of an assignment means for its device: which one it has or shall get. */
+enum err course_attach(struct app *app, const struct assignment_row *row) MUST_USE;
+
+/* How many devices the rollout's selector matches and its release fits. */
+enum err course_count(struct app *app, const struct rollout_row *row, uint32_t *count) MUST_USE;

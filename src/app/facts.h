@@ -31,7 +31,7 @@ struct decide_room {
 };
 
 /* `rollout`, `release` and `assignment` may be NULL (release exactly when rollout is). All
- * arguments must outlive `out`. */
+ * arguments must outlive `out`. `facts.in_hand` is left false; polls and reports set it. */
 void facts_for_decide(const struct app *app, const struct device_facts *device,
                       const struct rollout_row *rollout, const struct release_row *release,
                       const struct assignment *assignment, bool selected, bool other_rollout,
@@ -48,3 +48,6 @@ enum err facts_each(struct app *app, int64_t tenant, const struct selector *sele
 enum err facts_count(struct app *app, int64_t tenant, const struct selector *selector,
                      const struct release_row *release, char (*sample)[NAME_SIZE_MAX + 1],
                      uint32_t sample_max, uint32_t *sampled, uint32_t *count) MUST_USE;
+
+/* Whether product and hardware of the release are the device's, whatever it runs. */
+bool facts_fit(const struct device_facts *facts, const struct release_row *release);

@@ -79,7 +79,7 @@ static void read_course(struct db *db, struct assignment *out)
     out->flipped_at.ms = db_column_int(db, 15);
     out->counted_at.ms = db_column_int(db, 16);
     out->retry_at.ms = db_column_int(db, 17);
-    if (out->heard_at.ms > 0 && db_column_int(db, 21) > out->heard_at.ms)
+    if (db_column_int(db, 21) > out->heard_at.ms)
         out->heard_at.ms = db_column_int(db, 21);
 }
 
@@ -144,6 +144,18 @@ enum err store_assignment_history(struct db *db, int64_t tenant, int64_t device,
     db_bind_int(db, before > 0 ? before : INT64_MAX);
     db_bind_int(db, max);
     return read_rows(db, tenant, max, out, count);
+}
+
+enum err store_assignment_last_flip(struct db *db, int64_t tenant, int64_t device,
+                                    struct assignment_row *out)
+{
+    db_query(db, READ "WHERE tenant = $1 AND device = $2 AND flipped_ms > 0"
+                      " ORDER BY flipped_ms DESC, id DESC LIMIT 1");
+    db_bind_int(db, tenant);
+    db_bind_int(db, device);
+    TRY(db_one(db));
+    read_row(db, tenant, out);
+    return ERR_OK;
 }
 
 static const char *sql_for(enum assignment_filter filter)

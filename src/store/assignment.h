@@ -33,6 +33,10 @@ enum err store_assignment_history(struct db *db, int64_t tenant, int64_t device,
                                   uint32_t max, struct assignment_row *out,
                                   uint32_t *count) MUST_USE;
 
+/* The one by which the device switched banks last; ERR_NOT_FOUND. */
+enum err store_assignment_last_flip(struct db *db, int64_t tenant, int64_t device,
+                                    struct assignment_row *out) MUST_USE;
+
 /* Which assignments of a rollout to walk. */
 enum assignment_filter {
     ASSIGNMENTS_ALL,

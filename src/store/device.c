@@ -163,6 +163,63 @@ enum err store_device_seen(struct db *db, int64_t tenant, struct span name, stru
     return db_run(db);
 }
 
+enum err store_device_attach(struct db *db, int64_t tenant, int64_t device, int64_t assignment)
+{
+    db_query(db, "UPDATE device_state SET assignment = $1 WHERE tenant = $2 AND device = $3");
+    db_bind_int(db, assignment);
+    db_bind_int(db, tenant);
+    db_bind_int(db, device);
+    return db_run(db);
+}
+
+enum err store_device_detach(struct db *db, int64_t tenant, int64_t device, int64_t assignment)
+{
+    db_query(db, "UPDATE device_state SET assignment = 0"
+                 " WHERE tenant = $1 AND device = $2 AND assignment = $3");
+    db_bind_int(db, tenant);
+    db_bind_int(db, device);
+    db_bind_int(db, assignment);
+    return db_run(db);
+}
+
+enum err store_device_want(struct db *db, int64_t tenant, int64_t device, uint32_t set,
+                           uint32_t clear)
+{
+    db_query(db, "UPDATE device_state SET wanted = (wanted | $1) & ~$2"
+                 " WHERE tenant = $3 AND device = $4");
+    db_bind_int(db, set);
+    db_bind_int(db, clear);
+    db_bind_int(db, tenant);
+    db_bind_int(db, device);
+    return db_run(db);
+}
+
+enum err store_device_expiring(struct db *db, struct utc now, uint32_t max, struct device_key *out,
+                               uint32_t *count)
+{
+    bool row;
+
+    *count = 0;
+    db_query(db, "SELECT d.tenant, d.id FROM device d JOIN device_state s"
+                 " ON s.tenant = d.tenant AND s.device = d.id JOIN certificate c"
+                 " ON c.tenant = d.tenant AND c.device = d.id"
+                 " WHERE d.status = $1 AND (s.wanted & $2) = 0 GROUP BY d.tenant, d.id"
+                 " HAVING (max(c.not_after_ms) - $3) * 3 < max(c.not_after_ms) - max(c.issued_ms)"
+                 " LIMIT $4");
+    db_bind_int(db, DEVICE_ACTIVE);
+    db_bind_int(db, DEVICE_WANTS_RENEWAL);
+    db_bind_int(db, now.ms);
+    db_bind_int(db, max);
+    for (;;) {
+        TRY(db_step(db, &row));
+        if (!row)
+            return ERR_OK;
+        CHECK(*count < max);
+        out[*count].tenant = db_column_int(db, 0);
+        out[(*count)++].device = db_column_int(db, 1);
+    }
+}
+
 enum err store_device_remove(struct db *db, int64_t tenant, int64_t id)
 {
     db_query(db, "DELETE FROM device WHERE tenant = $1 AND id = $2");

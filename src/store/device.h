@@ -79,6 +79,25 @@ enum err store_device_save_state(struct db *db, const struct device_row *row) MU
 /* Only the time of last contact; unknown devices are no error. */
 enum err store_device_seen(struct db *db, int64_t tenant, struct span name, struct utc at) MUST_USE;
 
+/* Note which assignment the device has or shall get; detaching another one changes nothing. */
+enum err store_device_attach(struct db *db, int64_t tenant, int64_t device,
+                             int64_t assignment) MUST_USE;
+enum err store_device_detach(struct db *db, int64_t tenant, int64_t device,
+                             int64_t assignment) MUST_USE;
+
+/* Set and clear bits of DEVICE_WANTS_*. */
+enum err store_device_want(struct db *db, int64_t tenant, int64_t device, uint32_t set,
+                           uint32_t clear) MUST_USE;
+
+struct device_key {
+    int64_t tenant, device;
+};
+
+/* Active devices whose newest certificate has less than a third of its life left, and which
+ * have not been asked to renew it. */
+enum err store_device_expiring(struct db *db, struct utc now, uint32_t max, struct device_key *out,
+                               uint32_t *count) MUST_USE;
+
 /* Forget it with everything it has, assignments and history included. */
 enum err store_device_remove(struct db *db, int64_t tenant, int64_t id) MUST_USE;
 

@@ -166,6 +166,19 @@ enum err store_release_list(struct db *db, int64_t tenant, int64_t before, uint3
     }
 }
 
+enum err store_release_of_blob(struct db *db, int64_t tenant, const uint8_t sha256[DIGEST_SIZE],
+                               struct release_row *out)
+{
+    db_query(db, "SELECT " COLUMNS " FROM release"
+                 " WHERE tenant = $1 AND (sha256 = $2 OR chunks_sha256 = $2)"
+                 " ORDER BY withdrawn, id DESC LIMIT 1");
+    db_bind_int(db, tenant);
+    db_bind_bytes(db, sha256, DIGEST_SIZE);
+    TRY(db_one(db));
+    read_row(db, tenant, out);
+    return ERR_OK;
+}
+
 enum err store_release_needs_blob(struct db *db, const uint8_t sha256[DIGEST_SIZE], bool *needed)
 {
     db_query(db, "SELECT 1 FROM release WHERE sha256 = $1 OR chunks_sha256 = $1 LIMIT 1");

@@ -63,6 +63,10 @@ enum err store_release_by_image(struct db *db, int64_t tenant,
 enum err store_release_list(struct db *db, int64_t tenant, int64_t before, uint32_t max,
                             struct release_row *out, uint32_t *count) MUST_USE;
 
+/* A release that has this blob as image or chunk list, one that is not withdrawn if there is. */
+enum err store_release_of_blob(struct db *db, int64_t tenant, const uint8_t sha256[DIGEST_SIZE],
+                               struct release_row *out) MUST_USE;
+
 /* Whether any release of any tenant needs this blob, as image or as chunk list. */
 enum err store_release_needs_blob(struct db *db, const uint8_t sha256[DIGEST_SIZE],
                                   bool *needed) MUST_USE;

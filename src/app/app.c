@@ -1,0 +1,247 @@
+#include "app/app.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/deeds.h"
+#include "app/publish.h"
+#include "base/check.h"
+#include "os/say.h"
+#include "store/account.h"
+#include "store/audit_log.h"
+
+/* ---- opening ---- */
+
+static enum err load_presence(struct app *app, struct device_facts *page, struct why *why)
+{
+    uint32_t count = DEVICE_PAGE_MAX;
+    int64_t after = 0;
+
+    while (count == DEVICE_PAGE_MAX) {
+        enum err err =
+            store_device_page(app->db, TENANT_DEFAULT, after, DEVICE_PAGE_MAX, page, &count);
+
+        if (err != ERR_OK)
+            return app_db_failed(app, err, why);
+        for (uint32_t i = 0; i < count; i++) {
+            after = page[i].row.id;
+            app_touch(app, TENANT_DEFAULT, after);
+        }
+        app_settled(app, true);
+    }
+    return ERR_OK;
+}
+
+enum err app_open(struct app *app, const struct app_config *config, struct why *why)
+{
+    struct device_facts *page = calloc(DEVICE_PAGE_MAX, sizeof *page);
+    enum err err;
+
+    CHECK(page);
+    *app = (struct app){.config = *config, .db = config->db, .prng = prng_seeded(config->seed)};
+    if (app->config.poll_interval_s == 0)
+        app->config.poll_interval_s = POLL_INTERVAL_DEFAULT_S;
+    if (app->config.history_ms == 0)
+        app->config.history_ms = HISTORY_DEFAULT_MS;
+    err = load_presence(app, page, why);
+    free(page);
+    if (err != ERR_OK) {
+        app_close(app);
+        return err;
+    }
+    app->shelf_stale = true;
+    app_settled(app, true);
+    return ERR_OK;
+}
+
+void app_close(struct app *app)
+{
+    if (!app)
+        return;
+    free(app->dirty);
+    app->dirty = NULL;
+    app->dirty_count = app->dirty_room = 0;
+}
+
+/* ---- the transaction ---- */
+
+enum err app_db_failed(struct app *app, enum err err, struct why *why)
+{
+    if (err == ERR_STORAGE || err == ERR_CORRUPT || err == ERR_AGAIN)
+        return say(why, err, NULL, "the database failed: %s", db_sentence(app->db));
+    return err;
+}
+
+enum err app_begin(struct app *app, struct why *why)
+{
+    CHECK(app->dirty_count == 0);
+    app->dirty_mark = 0;
+    app->refusal.set = false;
+    return app_db_failed(app, db_begin(app->db), why);
+}
+
+enum err app_commit(struct app *app, struct why *why)
+{
+    return app_db_failed(app, db_commit(app->db), why);
+}
+
+void app_rollback(struct app *app)
+{
+    db_rollback(app->db);
+}
+
+enum err app_savepoint(struct app *app)
+{
+    app->refusal.set = false;
+    app->dirty_mark = app->dirty_count;
+    return db_savepoint(app->db);
+}
+
+enum err app_release(struct app *app)
+{
+    return db_release(app->db);
+}
+
+enum err app_undo(struct app *app)
+{
+    app->dirty_count = app->dirty_mark;
+    return db_undo(app->db);
+}
+
+void app_settled(struct app *app, bool committed)
+{
+    if (committed) {
+        for (size_t i = 0; i < app->dirty_count; i++)
+            deeds_show_device(app, app->dirty[i].tenant, app->dirty[i].device);
+        if (app->shelf_stale)
+            app->shelf_stale = publish_shelf(app, TENANT_DEFAULT) != ERR_OK;
+    }
+    app->dirty_count = app->dirty_mark = 0;
+}
+
+/* ---- deeds ---- */
+
+void app_touch(struct app *app, int64_t tenant, int64_t device)
+{
+    struct app_dirty *last = app->dirty_count > 0 ? &app->dirty[app->dirty_count - 1] : NULL;
+
+    if (last && last->tenant == tenant && last->device == device &&
+        app->dirty_count > app->dirty_mark)
+        return;
+    if (app->dirty_count == app->dirty_room) {
+        size_t room = app->dirty_room > 0 ? 2 * app->dirty_room : 256;
+        struct app_dirty *more = realloc(app->dirty, room * sizeof *more);
+
+        CHECK(more);
+        app->dirty = more;
+        app->dirty_room = room;
+    }
+    app->dirty[app->dirty_count++] = (struct app_dirty){tenant, device};
+}
+
+/* Entries are cut rather than refused: an audit that fails would undo the deed. */
+static struct span cut(const char *text, size_t size_max)
+{
+    struct span span = span_of(text);
+
+    if (span.size > size_max)
+        span.size = size_max;
+    return span;
+}
+
+static void print_entry(const struct deed *deed, const char *tenant, uint64_t seq, struct utc now,
+                        struct buf *out)
+{
+    const struct audit_entry entry = {
+        .seq = seq,
+        .at = now,
+        .tenant = span_of(tenant),
+        .actor = cut(deed->actor, ACTOR_SIZE_MAX),
+        .action = span_of(deed->action),
+        .object = cut(deed->object, ACTOR_SIZE_MAX),
+        .refused = deed->refused,
+        .detail = cut(deed->detail, AUDIT_TEXT_MAX),
+    };
+
+    audit_entry_print(&entry, out);
+}
+
+enum err app_audit(struct app *app, struct utc now, const struct deed *deed)
+{
+    char tenant[NAME_SIZE_MAX + 1], room[AUDIT_ENTRY_MAX];
+    struct buf line = buf_over(room, sizeof room);
+    struct audit_head head;
+    struct audit_row row;
+
+    TRY(store_tenant_name(app->db, deed->tenant, tenant));
+    TRY(store_audit_head(app->db, deed->tenant, &head));
+    print_entry(deed, tenant, head.seq + 1, now, &line);
+    CHECK(!line.overflow);
+    row.seq = head.seq + 1;
+    row.line = buf_written(&line);
+    audit_chain(head.hash, row.line, row.hash);
+    return store_audit_append(app->db, deed->tenant, &row);
+}
+
+static void copy(char *to, size_t to_size, const char *text)
+{
+    bool whole = span_to_text(cut(text, to_size - 1), to, to_size);
+
+    CHECK(whole);
+}
+
+enum err app_refuse(struct app *app, struct utc now, const struct deed *deed, enum err err,
+                    const struct why *why)
+{
+    struct app_refusal *refusal = &app->refusal;
+    bool silent = why == NULL || why->text[0] == '\0';
+
+    CHECK(err != ERR_OK);
+    if (refusal->set)
+        return err;
+    refusal->set = true;
+    refusal->tenant = deed->tenant;
+    refusal->at = now;
+    copy(refusal->actor, sizeof refusal->actor, deed->actor);
+    copy(refusal->action, sizeof refusal->action, deed->action);
+    copy(refusal->object, sizeof refusal->object, deed->object);
+    copy(refusal->detail, sizeof refusal->detail, silent ? err_text(err) : why->text);
+    return err;
+}
+
+enum err app_refused(struct app *app)
+{
+    const struct app_refusal *refusal = &app->refusal;
+    const struct deed deed = {.tenant = refusal->tenant,
+                              .actor = refusal->actor,
+                              .action = refusal->action,
+                              .object = refusal->object,
+                              .detail = refusal->detail,
+                              .refused = true};
+
+    if (!refusal->set)
+        return ERR_OK;
+    app->refusal.set = false;
+    return app_audit(app, refusal->at, &deed);
+}
+
+void app_publish(struct app *app, int64_t tenant, const char *topic, const char *event,
+                 const char *json)
+{
+    char name[NAME_SIZE_MAX + 1];
+
+    if (!app->config.publish.publish || store_tenant_name(app->db, tenant, name) != ERR_OK)
+        return;
+    app->config.publish.publish(app->config.publish.self, name, topic, event, span_of(json));
+}
+
+enum err app_seen(struct app *app, const char *tenant, const char *device, struct utc at)
+{
+    int64_t id;
+    enum err err = store_tenant_find(app->db, span_of(tenant), &id);
+
+    if (err == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(err);
+    return store_device_seen(app->db, id, span_of(device), at);
+}

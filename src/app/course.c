@@ -1,0 +1,369 @@
+#include "app/course.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/deeds.h"
+#include "app/facts.h"
+#include "base/check.h"
+#include "os/say.h"
+
+#define WALK_PAGE 128u /* assignments read at a time */
+
+/* One event and all that follows from it. */
+struct course {
+    struct app *app;
+    struct rollout_row *row;
+    struct utc now;
+    const char *actor;
+    struct rollout_effects effects; /* of the last step that had some */
+    bool judged;
+    char judgement[AUDIT_TEXT_MAX]; /* why the gate halted it */
+};
+
+static enum err step(struct course *course, const struct rollout_event *event, struct why *why)
+{
+    struct rollout_effects effects;
+    struct buf buf = buf_over(course->judgement, sizeof course->judgement);
+
+    TRY(rollout_step(&course->row->rollout, event, &effects, why));
+    if (effects.judged && gate_breached(&effects.verdict)) {
+        course->judged = true;
+        gate_explain(&effects.verdict, &buf);
+        (void)buf_finish_text(&buf);
+    }
+    if (effects.count > 0)
+        course->effects = effects;
+    return ERR_OK;
+}
+
+/* ---- what a change means for the device ---- */
+
+static bool in_its_hands(const struct assignment *assignment)
+{
+    if (assignment->state == ASSIGNMENT_STRANDED)
+        return assignment->err == ERR_LINK; /* the order to go back stands */
+    return assignment_active(assignment->state) || assignment->state == ASSIGNMENT_SILENT;
+}
+
+/* It has been taken back, but the device does not know that yet. */
+static bool to_be_dropped(const struct assignment *assignment)
+{
+    return assignment->state == ASSIGNMENT_RECALLED || assignment->state == ASSIGNMENT_WITHDRAWN ||
+           assignment->state == ASSIGNMENT_SUPERSEDED;
+}
+
+enum err course_attach(struct app *app, const struct assignment_row *row)
+{
+    app_touch(app, row->tenant, row->device);
+    if (in_its_hands(&row->assignment))
+        return store_device_attach(app->db, row->tenant, row->device, row->id);
+    if (to_be_dropped(&row->assignment))
+        return ERR_OK;
+    return store_device_detach(app->db, row->tenant, row->device, row->id);
+}
+
+/* When the tick must look at it again. A device that keeps talking moves its deadline without
+ * a write here; the tick then finds that out. */
+static struct utc look_at(const struct assignment_row *row, const struct rollout_row *rollout)
+{
+    struct utc due;
+
+    if (!assignment_due(&row->assignment, rollout->rollout.plan.deadline_s, &due))
+        return (struct utc){0};
+    return due;
+}
+
+/* Save what a step has made of it. */
+static enum err keep(struct course *course, struct assignment_row *row,
+                     const struct assignment_change *change)
+{
+    row->look = look_at(row, course->row);
+    TRY(store_assignment_save(course->app->db, row));
+    if (change->from == change->to)
+        return ERR_OK;
+    TRY(course_attach(course->app, row));
+    return ERR_OK;
+}
+
+/* ---- effects ---- */
+
+static enum err recall_page(struct course *course, struct assignment_row *page, uint32_t count,
+                            uint32_t recalled[ROLLOUT_STAGES_MAX])
+{
+    const struct assignment_policy policy = rollout_policy(&course->row->rollout);
+    const struct assignment_event event = {.kind = ASSIGNMENT_EV_RECALL, .now = course->now};
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct assignment_change change;
+        enum err err = assignment_step(&page[i].assignment, &event, &policy, &change);
+
+        CHECK(err == ERR_OK); /* whatever stands WAITING can be recalled */
+        CHECK(change.stage < ROLLOUT_STAGES_MAX);
+        TRY(keep(course, &page[i], &change));
+        recalled[change.stage]++;
+    }
+    return ERR_OK;
+}
+
+static enum err recall(struct course *course, struct assignment_row *page)
+{
+    uint32_t recalled[ROLLOUT_STAGES_MAX] = {0}, count = WALK_PAGE;
+    const struct rollout_row *row = course->row;
+
+    while (count == WALK_PAGE) { /* those recalled are not found again */
+        TRY(store_assignment_list(course->app->db, row->tenant, row->id, ASSIGNMENTS_WAITING, 0,
+                                  WALK_PAGE, page, &count));
+        TRY(recall_page(course, page, count, recalled));
+    }
+    for (uint8_t stage = 0; stage < ROLLOUT_STAGES_MAX; stage++) {
+        const struct rollout_event event = {.kind = ROLLOUT_EV_RECALLED,
+                                            .now = course->now,
+                                            .stage = stage,
+                                            .count = recalled[stage]};
+
+        if (recalled[stage] > 0)
+            TRY(step(course, &event, NULL));
+    }
+    return ERR_OK;
+}
+
+static enum err revert_one(struct course *course, struct assignment_row *row)
+{
+    const struct assignment_policy policy = rollout_policy(&course->row->rollout);
+    const struct assignment_event event = {.kind = ASSIGNMENT_EV_REVERT, .now = course->now};
+    struct assignment_change change;
+    struct rollout_event moved = {.kind = ROLLOUT_EV_MOVED, .now = course->now, .change = &change};
+
+    if (assignment_step(&row->assignment, &event, &policy, &change) != ERR_OK)
+        return ERR_OK; /* it has leave and has not used it: waited for */
+    TRY(keep(course, row, &change));
+    return step(course, &moved, NULL);
+}
+
+static enum err revert(struct course *course, struct assignment_row *page)
+{
+    const struct rollout_row *row = course->row;
+    uint32_t count = WALK_PAGE;
+    int64_t after = 0;
+
+    while (count == WALK_PAGE) {
+        TRY(store_assignment_list(course->app->db, row->tenant, row->id, ASSIGNMENTS_AWAY, after,
+                                  WALK_PAGE, page, &count));
+        for (uint32_t i = 0; i < count; i++) {
+            after = page[i].id;
+            TRY(revert_one(course, &page[i]));
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err admit_some(struct course *course, const struct rollout_effect *effect)
+{
+    struct rollout_event event = {.kind = ROLLOUT_EV_ADMITTED, .now = course->now};
+    struct admission admission;
+
+    TRY(admit(course->app, course->row, effect->stage, effect->count, course->now, &admission));
+    event.count = admission.admitted;
+    TRY(step(course, &event, NULL));
+    if (admission.selected == course->row->rollout.selected || admission.selected == 0)
+        return ERR_OK;
+    event.kind = ROLLOUT_EV_SELECTED;
+    event.count = admission.selected;
+    return step(course, &event, NULL);
+}
+
+static enum err carry_out(struct course *course, const struct rollout_effect *effect,
+                          struct assignment_row *page)
+{
+    switch (effect->kind) {
+    case ROLLOUT_ADMIT:
+        return admit_some(course, effect);
+    case ROLLOUT_RECALL:
+        return recall(course, page);
+    case ROLLOUT_REVERT:
+        return revert(course, page);
+    case ROLLOUT_NOTIFY: /* every change is told, see finish() */
+    case ROLLOUT_EFFECT_COUNT:
+        break;
+    }
+    return ERR_OK;
+}
+
+/* Effects may step the rollout again and leave new ones; two rounds are the longest there are
+ * (a breach while admitting), and what is left over comes again with the next tick. */
+static enum err carry_out_all(struct course *course)
+{
+    struct assignment_row *page = calloc(WALK_PAGE, sizeof *page);
+    enum err err = ERR_OK;
+
+    CHECK(page);
+    for (int round = 0; err == ERR_OK && round < 2 && course->effects.count > 0; round++) {
+        const struct rollout_effects effects = course->effects;
+
+        course->effects.count = 0;
+        for (uint8_t i = 0; err == ERR_OK && i < effects.count; i++)
+            err = carry_out(course, &effects.list[i], page);
+    }
+    free(page);
+    return err;
+}
+
+/* ---- the whole ---- */
+
+static enum err audit_state(struct course *course, const char *action, const char *detail)
+{
+    char object[ACTOR_SIZE_MAX];
+    const struct deed deed = {.tenant = course->row->tenant,
+                              .actor = course->actor,
+                              .action = action,
+                              .object = object,
+                              .detail = detail};
+
+    CHECK(snprintf(object, sizeof object, "rollout:%s", course->row->name) > 0);
+    return app_audit(course->app, course->now, &deed);
+}
+
+static bool differs(const struct rollout_row *row)
+{
+    return memcmp(&row->rollout, &row->saved, sizeof row->rollout) != 0;
+}
+
+/* A change of state or stage that nobody asked for by name. */
+static enum err audit_course(struct course *course)
+{
+    const struct rollout *rollout = &course->row->rollout, *before = &course->row->saved;
+    char action[48], detail[AUDIT_TEXT_MAX];
+
+    if (rollout->state != before->state) {
+        CHECK(snprintf(action, sizeof action, "rollout.%s", rollout_state_name(rollout->state)) >
+              0);
+        return audit_state(course, action,
+                           course->judged ? course->judgement : rollout_cause_name(rollout->cause));
+    }
+    if (rollout->stage == before->stage)
+        return ERR_OK;
+    CHECK(snprintf(detail, sizeof detail, "stage %u of %u opens", rollout->stage + 1u,
+                   rollout->plan.stage_count) > 0);
+    return audit_state(course, "rollout.stage", detail);
+}
+
+/* `named` is what a person asked for, or NULL. */
+static enum err finish(struct course *course, const char *named, const char *reason)
+{
+    struct rollout_row *row = course->row;
+    bool moved = row->rollout.state != row->saved.state;
+
+    if (named)
+        TRY(audit_state(course, named, reason));
+    else
+        TRY(audit_course(course));
+    if (moved) {
+        const char *text = course->judged ? course->judgement : reason;
+
+        row->state_since = course->now;
+        CHECK(snprintf(row->reason, sizeof row->reason, "%.*s", (int)REASON_SIZE_MAX,
+                       text ? text : "") >= 0);
+    }
+    if (!differs(row) && !named)
+        return ERR_OK;
+    TRY(store_rollout_save(course->app->db, row));
+    deeds_tell_rollout(course->app, row, course->now);
+    return ERR_OK;
+}
+
+enum err course_count(struct app *app, const struct rollout_row *row, uint32_t *count)
+{
+    struct release_row release;
+    struct selector selector;
+
+    TRY(store_release_get(app->db, row->tenant, row->release, &release));
+    TRY(selector_parse(span_of(row->selector), &selector, NULL, NULL));
+    return facts_count(app, row->tenant, &selector, &release, NULL, 0, NULL, count);
+}
+
+static bool by_name(enum rollout_event_kind kind)
+{
+    return kind <= ROLLOUT_EV_ROLLBACK || kind == ROLLOUT_EV_HALT;
+}
+
+enum err course_event(struct app *app, struct rollout_row *row, enum rollout_event_kind kind,
+                      const struct course_order *order, struct why *why)
+{
+    struct course course = {.app = app, .row = row, .now = order->now, .actor = order->actor};
+    struct rollout_event event = {.kind = kind, .now = order->now, .by_judge = order->by_judge};
+    char action[48];
+
+    if (kind == ROLLOUT_EV_START || kind == ROLLOUT_EV_SELECTED)
+        TRY(app_db_failed(app, course_count(app, row, &event.count), why));
+    TRY(step(&course, &event, why));
+    TRY(app_db_failed(app, carry_out_all(&course), why));
+    CHECK(snprintf(action, sizeof action, "rollout.%s", rollout_event_name(kind)) > 0);
+    return app_db_failed(app, finish(&course, by_name(kind) ? action : NULL, order->reason), why);
+}
+
+/* Its rollout hears of it, and everything that follows happens now. */
+static enum err tell_rollout(struct course *course, const struct assignment_change *change)
+{
+    const struct rollout_event event = {
+        .kind = ROLLOUT_EV_MOVED, .now = course->now, .change = change};
+
+    if (!assignment_change_matters(change))
+        return ERR_OK;
+    TRY(step(course, &event, NULL));
+    TRY(carry_out_all(course));
+    return finish(course, NULL, NULL);
+}
+
+static enum err audit_unleashed(struct course *course, const struct device_row *device)
+{
+    char object[ACTOR_SIZE_MAX];
+    const struct deed deed = {.tenant = device->tenant,
+                              .actor = object,
+                              .action = "assignment.without-leave",
+                              .object = object,
+                              .detail = "the device has switched banks without leave",
+                              .refused = true};
+
+    CHECK(snprintf(object, sizeof object, "device:%s", device->name) > 0);
+    return app_audit(course->app, course->now, &deed);
+}
+
+/* The name is needed by listeners and the audit only. */
+static enum err tell_world(struct course *course, const struct assignment_row *row,
+                           const struct assignment_change *change)
+{
+    struct device_row device;
+
+    if (change->from == change->to && !change->without_leave)
+        return ERR_OK;
+    if (!course->app->config.publish.publish && !change->without_leave)
+        return ERR_OK;
+    TRY(store_device_get(course->app->db, row->tenant, row->device, &device));
+    if (change->without_leave)
+        TRY(audit_unleashed(course, &device));
+    deeds_tell_device(course->app, row->tenant, device.name,
+                      assignment_state_name(row->assignment.state), course->row, course->now);
+    return ERR_OK;
+}
+
+enum err course_assignment(struct app *app, struct assignment_row *row,
+                           const struct assignment_event *event, bool *changed, struct why *why)
+{
+    struct course course = {.app = app, .now = event->now, .actor = "server"};
+    struct assignment_change change;
+    struct assignment_policy policy;
+    struct rollout_row rollout;
+
+    *changed = false;
+    TRY(app_db_failed(app, store_rollout_get(app->db, row->tenant, row->rollout, &rollout), why));
+    course.row = &rollout;
+    policy = rollout_policy(&rollout.rollout);
+    if (assignment_step(&row->assignment, event, &policy, &change) != ERR_OK)
+        return ERR_OK;
+    *changed = true;
+    TRY(app_db_failed(app, keep(&course, row, &change), why));
+    TRY(app_db_failed(app, tell_rollout(&course, &change), why));
+    return app_db_failed(app, tell_world(&course, row, &change), why);
+}

@@ -1,0 +1,111 @@
+#include "app/deeds.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/check.h"
+#include "store/account.h"
+#include "store/rollout.h"
+
+bool deeds_has_work(const struct device_row *row)
+{
+    return row->assignment != 0 || row->wanted != 0;
+}
+
+static void fill(const struct device_row *row, struct device_presence *out)
+{
+    *out = (struct device_presence){.status = row->status,
+                                    .boot_count = row->boot_count,
+                                    .has_work = deeds_has_work(row),
+                                    .last_seen = row->last_seen};
+    memcpy(out->running, row->running, DIGEST_SIZE);
+    memcpy(out->other, row->other, DIGEST_SIZE);
+    memcpy(out->inventory, row->inventory, INVENTORY_DIGEST_SIZE);
+}
+
+void deeds_show_device(struct app *app, int64_t tenant, int64_t device)
+{
+    const struct presence_ops *presence = &app->config.presence;
+    struct certificate_row certificate;
+    struct device_presence facts;
+    char name[NAME_SIZE_MAX + 1];
+    struct device_row row;
+
+    if (!presence->put || store_device_get(app->db, tenant, device, &row) != ERR_OK ||
+        store_tenant_name(app->db, tenant, name) != ERR_OK)
+        return;
+    fill(&row, &facts);
+    if (store_certificate_newest(app->db, tenant, device, &certificate) == ERR_OK &&
+        certificate.revoked.ms == 0)
+        memcpy(facts.fingerprint, certificate.fingerprint, DIGEST_SIZE);
+    presence->put(presence->self, name, row.name, &facts);
+}
+
+void app_forget(struct app *app, int64_t tenant, const char *device)
+{
+    const struct presence_ops *presence = &app->config.presence;
+    char name[NAME_SIZE_MAX + 1];
+
+    if (presence->remove && store_tenant_name(app->db, tenant, name) == ERR_OK)
+        presence->remove(presence->self, name, device);
+}
+
+/* Publishes and frees; `json` may be NULL when memory was short. */
+static void tell(struct app *app, int64_t tenant, const char *topic, const char *event,
+                 json_t *json)
+{
+    char *line = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+    if (line)
+        app_publish(app, tenant, topic, event, line);
+    free(line);
+    json_decref(json);
+}
+
+static json_t *time_of(struct utc now)
+{
+    char text[UTC_TEXT_SIZE];
+
+    utc_format(now, text);
+    return json_string(text);
+}
+
+void deeds_tell_rollout(struct app *app, const struct rollout_row *row, struct utc now)
+{
+    const struct rollout *rollout = &row->rollout;
+    char topic[32];
+    json_t *json;
+
+    if (!app->config.publish.publish)
+        return;
+    CHECK(snprintf(topic, sizeof topic, "rollout/%lld", (long long)row->id) > 0);
+    json = json_pack("{s:o, s:I, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "at", time_of(now),
+                     "id", (json_int_t)row->id, "name", row->name, "state",
+                     rollout_state_name(rollout->state), "stage", rollout->stage, "selected",
+                     (int)rollout->selected, "waiting",
+                     (int)rollout_standing(rollout, STANDING_WAITING), "exposed",
+                     (int)rollout_standing(rollout, STANDING_EXPOSED), "good",
+                     (int)rollout_standing(rollout, STANDING_GOOD), "failed",
+                     (int)rollout_standing(rollout, STANDING_FAILED), "silent",
+                     (int)rollout_standing(rollout, STANDING_SILENT));
+    tell(app, row->tenant, topic, "rollout", json);
+}
+
+void deeds_tell_device(struct app *app, int64_t tenant, const char *device, const char *state,
+                       const struct rollout_row *rollout, struct utc now)
+{
+    char topic[32] = "events";
+    json_t *json;
+
+    if (!app->config.publish.publish)
+        return;
+    json = json_pack("{s:o, s:s, s:s}", "at", time_of(now), "device", device, "state", state);
+    if (json && rollout) {
+        CHECK(snprintf(topic, sizeof topic, "rollout/%lld", (long long)rollout->id) > 0);
+        (void)json_object_set_new(json, "rollout", json_string(rollout->name)); /* or less of it */
+    }
+    tell(app, tenant, topic, "device", json);
+}

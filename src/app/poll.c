@@ -1,0 +1,265 @@
+/* A poll: what the device is, becomes what we know; what it shall do, becomes the answer. */
+#include <string.h>
+
+#include "app/course.h"
+#include "app/device.h"
+#include "app/facts.h"
+#include "base/check.h"
+
+struct polling {
+    struct app *app;
+    struct device_call *call;
+    const struct native_poll *poll;
+    struct native_answer *out;
+    struct decision decision;
+};
+
+/* ---- what the device says of itself ---- */
+
+static enum err note_gap(struct polling *polling)
+{
+    const struct device_row *device = &polling->call->device;
+    int64_t away_ms = polling->call->now.ms - device->last_seen.ms;
+    struct gap_row gap = {.at = polling->call->now, .away_ms = away_ms};
+
+    if (device->last_seen.ms == 0 ||
+        away_ms <= (int64_t)polling->app->config.poll_interval_s * 1000 * GAP_FACTOR)
+        return ERR_OK;
+    return store_gap_add(polling->app->db, device->tenant, device->id, gap);
+}
+
+static void note_digest(const struct native_digest *digest, bool *known, uint8_t to[DIGEST_SIZE])
+{
+    *known = digest->known;
+    memset(to, 0, DIGEST_SIZE);
+    if (digest->known)
+        memcpy(to, digest->at, DIGEST_SIZE);
+}
+
+static bool inventory_is_news(const struct polling *polling)
+{
+    return polling->poll->inventory_known &&
+           memcmp(polling->poll->inventory, polling->call->device.inventory,
+                  INVENTORY_DIGEST_SIZE) != 0;
+}
+
+/* *runs_other: it runs something else than it did at its last word. */
+static enum err note_state(struct polling *polling, bool *runs_other)
+{
+    struct device_row *device = &polling->call->device;
+    const struct native_poll *poll = polling->poll;
+
+    *runs_other = !poll->running.known || !device->running_known ||
+                  memcmp(poll->running.at, device->running, DIGEST_SIZE) != 0;
+    TRY(note_gap(polling));
+    note_digest(&poll->running, &device->running_known, device->running);
+    note_digest(&poll->other, &device->other_known, device->other);
+    if (!span_to_text(poll->version, device->version, sizeof device->version))
+        device->version[0] = '\0';
+    device->boot_count = poll->boot_count;
+    device->agent_state = poll->agent_state;
+    device->last_seen = polling->call->now;
+    app_touch(polling->app, device->tenant, device->id);
+    return store_device_save_state(polling->app->db, device);
+}
+
+/* ---- the assignment in question ---- */
+
+/* An assignment of this device into call->assignment. */
+static enum err load(struct polling *polling, int64_t id, bool *found)
+{
+    const struct device_row *device = &polling->call->device;
+    struct assignment_row *row = &polling->call->assignment;
+    enum err err = store_assignment_get(polling->app->db, device->tenant, id, row);
+
+    *found = err == ERR_OK && row->device == device->id;
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+/* What its running image says of it: strayed, or gone back as told. */
+static enum err match_running(struct polling *polling)
+{
+    const struct device_row *device = &polling->call->device;
+    struct assignment_row *row = &polling->call->assignment;
+    bool running_target =
+        device->running_known && memcmp(device->running, row->target, DIGEST_SIZE) == 0;
+    const struct assignment_event event = {
+        .kind = assignment_event_of_poll(&row->assignment, running_target),
+        .now = polling->call->now};
+    bool changed;
+
+    if (event.kind == ASSIGNMENT_EV_HEARD || !device->running_known)
+        return ERR_OK; /* device_state has the time */
+    return course_assignment(polling->app, row, &event, &changed, NULL);
+}
+
+/* A device without work that suddenly runs something else may have strayed. */
+static enum err look_back(struct polling *polling)
+{
+    const struct device_row *device = &polling->call->device;
+    enum err err = store_assignment_last_flip(polling->app->db, device->tenant, device->id,
+                                              &polling->call->assignment);
+
+    if (err == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(err);
+    return match_running(polling);
+}
+
+static enum err decide_on_it(struct polling *polling)
+{
+    struct device_call *call = polling->call;
+    struct device_facts facts;
+    struct decide_room room;
+
+    TRY(store_rollout_get(polling->app->db, call->device.tenant, call->assignment.rollout,
+                          &call->rollout));
+    TRY(store_release_get(polling->app->db, call->device.tenant, call->assignment.release,
+                          &call->release));
+    TRY(store_device_facts(polling->app->db, call->device.tenant, call->device.id, &facts));
+    facts_for_decide(polling->app, &facts, &call->rollout, &call->release,
+                     &call->assignment.assignment, true, false, call->now, &room);
+    room.facts.in_hand = polling->poll->assignment == (uint64_t)call->assignment.id;
+    polling->decision = decide(&room.facts);
+    return ERR_OK;
+}
+
+/* ---- the answer ---- */
+
+static void fill_digest(bool known, const uint8_t digest[DIGEST_SIZE], struct native_digest *out)
+{
+    out->known = known;
+    memcpy(out->at, digest, DIGEST_SIZE);
+}
+
+static void fill(struct polling *polling)
+{
+    const struct assignment_row *row = &polling->call->assignment;
+    struct native_answer *out = polling->out;
+
+    switch (polling->decision.answer) {
+    case DECIDE_INSTALL:
+        out->kind = NATIVE_INSTALL;
+        out->target = span_of(polling->call->release.target);
+        out->not_before_s = polling->decision.flip_in_s;
+        fill_digest(true, polling->call->release.sha256, &out->sha256);
+        break;
+    case DECIDE_CANCEL:
+        out->kind = NATIVE_CANCEL;
+        break;
+    case DECIDE_ROLLBACK:
+        out->kind = NATIVE_ROLLBACK;
+        fill_digest(row->previous_known, row->previous, &out->sha256);
+        break;
+    case DECIDE_NOTHING:
+    case DECIDE_ANSWER_COUNT:
+        return;
+    }
+    out->assignment = (uint64_t)row->id;
+}
+
+/* The device holds something that is not what it has now: old, recalled, or never ours. */
+static enum err answer_for_hand(struct polling *polling, bool *answered)
+{
+    uint64_t hand = polling->poll->assignment;
+    bool found = false;
+
+    *answered = false;
+    if (hand == 0 || hand == (uint64_t)polling->call->device.assignment)
+        return ERR_OK;
+    if (hand <= INT64_MAX)
+        TRY(load(polling, (int64_t)hand, &found));
+    if (!found) {
+        polling->out->kind = NATIVE_CANCEL;
+        polling->out->assignment = hand;
+        *answered = true;
+        return ERR_OK;
+    }
+    TRY(match_running(polling));
+    TRY(decide_on_it(polling));
+    if (polling->decision.answer == DECIDE_CANCEL) {
+        fill(polling);
+        *answered = true;
+    }
+    return ERR_OK;
+}
+
+static enum err answer_for_open(struct polling *polling)
+{
+    struct device_call *call = polling->call;
+    bool found, dropped;
+
+    TRY(load(polling, call->device.assignment, &found));
+    if (!found) /* deleted with its rollout */
+        return store_device_detach(polling->app->db, call->device.tenant, call->device.id,
+                                   call->device.assignment);
+    TRY(match_running(polling));
+    TRY(decide_on_it(polling));
+    fill(polling);
+    dropped = call->assignment.assignment.standing == STANDING_OUT && !polling->poll->assignment &&
+              polling->decision.answer == DECIDE_NOTHING;
+    if (dropped) /* it was taken back, and the device knows */
+        return store_device_detach(polling->app->db, call->device.tenant, call->device.id,
+                                   call->assignment.id);
+    return ERR_OK;
+}
+
+static enum err answer(struct polling *polling, bool runs_other)
+{
+    bool answered;
+
+    TRY(answer_for_hand(polling, &answered));
+    if (answered)
+        return ERR_OK;
+    polling->decision = (struct decision){0};
+    if (polling->call->device.assignment != 0)
+        return answer_for_open(polling);
+    return runs_other ? look_back(polling) : ERR_OK;
+}
+
+enum err device_poll(struct app *app, struct device_call *call, const struct native_poll *poll,
+                     struct native_answer *out)
+{
+    struct polling polling = {.app = app, .call = call, .poll = poll, .out = out};
+    bool runs_other;
+
+    *out = (struct native_answer){.kind = NATIVE_NOTHING};
+    out->flags = call->device.wanted & NATIVE_WANT_ALL;
+    out->flags |= inventory_is_news(&polling) ? NATIVE_WANT_INVENTORY : 0;
+    TRY(note_state(&polling, &runs_other));
+    TRY(answer(&polling, runs_other));
+    out->next_poll_s = decide_next_poll_s(&polling.decision, call->now, app->config.poll_interval_s,
+                                          app->config.poll_jitter_percent, &app->prng);
+    out->server_s = (uint64_t)call->now.ms / 1000;
+    return ERR_OK;
+}
+
+CHECK_STATIC(DEVICE_WANTS_INVENTORY == NATIVE_WANT_INVENTORY);
+CHECK_STATIC(DEVICE_WANTS_LOG == NATIVE_WANT_LOG);
+CHECK_STATIC(DEVICE_WANTS_RENEWAL == NATIVE_WANT_RENEWAL);
+CHECK_STATIC(INVENTORY_DIGEST_SIZE == NATIVE_INVENTORY_SIZE);
+
+enum err device_details(struct app *app, struct device_call *call, uint64_t assignment,
+                        struct native_details *out)
+{
+    struct polling polling = {.app = app, .call = call};
+    const struct assignment_row *row = &call->assignment;
+    bool found = false;
+
+    if (assignment <= INT64_MAX)
+        TRY(load(&polling, (int64_t)assignment, &found));
+    if (!found)
+        return ERR_NOT_FOUND;
+    TRY(store_rollout_get(app->db, row->tenant, row->rollout, &call->rollout));
+    TRY(store_release_get(app->db, row->tenant, row->release, &call->release));
+    *out = (struct native_details){.assignment = assignment,
+                                   .target = span_of(call->release.target),
+                                   .version = span_of(call->release.version),
+                                   .rollout = span_of(call->rollout.name),
+                                   .attempt = row->assignment.attempt,
+                                   .retry_limit = call->rollout.rollout.plan.retry_limit,
+                                   .deadline_s = (uint64_t)row->look.ms / 1000,
+                                   .length = call->release.length};
+    fill_digest(true, call->release.sha256, &out->sha256);
+    return ERR_OK;
+}

@@ -1,0 +1,163 @@
+/* The two roles the server signs itself, and what is handed out of all four. */
+#include <string.h>
+
+#include "app/deeds.h"
+#include "app/publish.h"
+#include "base/check.h"
+#include "store/account.h"
+#include "store/metadata.h"
+#include "trust/metadata.h"
+#include "trust/online.h"
+
+#define ONLINE_RETRY_MS 60000 /* after a failure that only signers can cure */
+
+struct online_room {
+    struct tuf_bytes root, targets, snapshot, timestamp;
+};
+
+static enum err read_newest(struct app *app, int64_t tenant, enum metadata_role role,
+                            struct tuf_bytes *out)
+{
+    struct metadata_row row;
+    enum err err = store_metadata_find(app->db, tenant, role, 0, &row);
+
+    if (err == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(err);
+    *out = tuf_bytes_copy(row.bytes);
+    return ERR_OK;
+}
+
+static enum err read_all(struct app *app, int64_t tenant, struct online_room *out)
+{
+    TRY(read_newest(app, tenant, METADATA_ROOT, &out->root));
+    TRY(read_newest(app, tenant, METADATA_TARGETS, &out->targets));
+    TRY(read_newest(app, tenant, METADATA_SNAPSHOT, &out->snapshot));
+    return read_newest(app, tenant, METADATA_TIMESTAMP, &out->timestamp);
+}
+
+static void forget_all(struct online_room *room)
+{
+    tuf_bytes_done(&room->root);
+    tuf_bytes_done(&room->targets);
+    tuf_bytes_done(&room->snapshot);
+    tuf_bytes_done(&room->timestamp);
+}
+
+static enum err keep(struct app *app, int64_t tenant, enum metadata_role role,
+                     const struct tuf_bytes *bytes, struct utc now)
+{
+    enum tuf_role tuf_role = role == METADATA_SNAPSHOT ? TUF_SNAPSHOT : TUF_TIMESTAMP;
+    struct tuf_metadata *metadata;
+    struct metadata_row row;
+    enum err err;
+
+    TRY(tuf_metadata_read(tuf_role, tuf_bytes_span(bytes), &metadata, NULL));
+    row = (struct metadata_row){.tenant = tenant,
+                                .role = role,
+                                .version = (uint32_t)tuf_metadata_version(metadata),
+                                .bytes = tuf_bytes_span(bytes),
+                                .expires = tuf_metadata_expires(metadata),
+                                .stored = now};
+    err = store_metadata_add(app->db, &row);
+    tuf_metadata_close(metadata);
+    app->shelf_stale = true;
+    return err;
+}
+
+static enum err audit(struct app *app, int64_t tenant, struct utc now)
+{
+    const struct deed deed = {.tenant = tenant, .actor = "server", .action = "trust.renew"};
+
+    return app_audit(app, now, &deed);
+}
+
+static enum err keep_made(struct app *app, int64_t tenant, const struct online_made *made,
+                          struct utc now)
+{
+    if (made->snapshot_changed)
+        TRY(keep(app, tenant, METADATA_SNAPSHOT, &made->snapshot, now));
+    if (made->timestamp_changed)
+        TRY(keep(app, tenant, METADATA_TIMESTAMP, &made->timestamp, now));
+    return made->snapshot_changed || made->timestamp_changed ? audit(app, tenant, now) : ERR_OK;
+}
+
+static enum err make(struct app *app, int64_t tenant, const struct online_room *room,
+                     struct utc now, struct why *why)
+{
+    const struct online_state state = {.root = tuf_bytes_span(&room->root),
+                                       .targets = tuf_bytes_span(&room->targets),
+                                       .snapshot = tuf_bytes_span(&room->snapshot),
+                                       .timestamp = tuf_bytes_span(&room->timestamp)};
+    const struct online_keys keys = {.snapshot = app->config.snapshot_key,
+                                     .timestamp = app->config.timestamp_key};
+    const struct online_terms terms = {0};
+    struct online_made made = {0};
+    enum err err = online_make(&state, &keys, &terms, now, &made, why);
+
+    if (err == ERR_OK) {
+        err = app_db_failed(app, keep_made(app, tenant, &made, now), why);
+        app->online_due = made.due;
+    }
+    online_made_done(&made);
+    return err;
+}
+
+enum err publish_online(struct app *app, int64_t tenant, struct utc now, struct why *why)
+{
+    struct online_room room = {0};
+    enum err err;
+
+    if (!app->config.snapshot_key || !app->config.timestamp_key || now.ms < app->online_due.ms)
+        return ERR_OK;
+    app->online_due.ms = now.ms + ONLINE_RETRY_MS;
+    err = app_db_failed(app, read_all(app, tenant, &room), why);
+    if (err == ERR_OK && room.root.size > 0 && room.targets.size > 0)
+        err = make(app, tenant, &room, now, why);
+    forget_all(&room);
+    return err;
+}
+
+/* ---- the shelf ---- */
+
+static enum err show(struct app *app, int64_t tenant, const char *tenant_name,
+                     enum metadata_role role, uint32_t version)
+{
+    static const enum tuf_role roles[METADATA_ROLE_COUNT] = {
+        [METADATA_ROOT] = TUF_ROOT,
+        [METADATA_TARGETS] = TUF_TARGETS,
+        [METADATA_SNAPSHOT] = TUF_SNAPSHOT,
+        [METADATA_TIMESTAMP] = TUF_TIMESTAMP,
+    };
+    char name[TUF_FILE_NAME_SIZE];
+    struct metadata_row row;
+    enum err err = store_metadata_find(app->db, tenant, role, version, &row);
+
+    if (err == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(err);
+    tuf_file_name(roles[role], role == METADATA_TIMESTAMP ? 0 : row.version, name);
+    app->config.shelf.put(app->config.shelf.self, tenant_name, name, row.bytes);
+    return ERR_OK;
+}
+
+/* Timestamp last: whoever sees a new one finds everything it leads to. */
+enum err publish_shelf(struct app *app, int64_t tenant)
+{
+    char name[NAME_SIZE_MAX + 1];
+    struct metadata_row root;
+    enum err err;
+
+    if (!app->config.shelf.put)
+        return ERR_OK;
+    TRY(store_tenant_name(app->db, tenant, name));
+    err = store_metadata_find(app->db, tenant, METADATA_ROOT, 0, &root);
+    if (err == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(err);
+    for (uint32_t version = 1; version <= root.version; version++)
+        TRY(show(app, tenant, name, METADATA_ROOT, version));
+    TRY(show(app, tenant, name, METADATA_TARGETS, 0));
+    TRY(show(app, tenant, name, METADATA_SNAPSHOT, 0));
+    return show(app, tenant, name, METADATA_TIMESTAMP, 0);
+}

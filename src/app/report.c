@@ -1,0 +1,246 @@
+/* A report: noted once, counted once, answered alike each time it is repeated.
+ *
+ * The verdict is the lease: a device flips only after "proceed" to its `staged` report, and that
+ * is given in the transaction that marks the assignment as flipped. So whatever a halt finds
+ * waiting has not flipped and will not. */
+#include <stdio.h>
+#include <string.h>
+
+#include "app/course.h"
+#include "app/device.h"
+#include "app/facts.h"
+#include "base/check.h"
+#include "os/say.h"
+#include "store/report.h"
+
+struct reporting {
+    struct app *app;
+    struct device_call *call;
+    const struct native_report *report;
+    enum err err; /* what the device says went wrong */
+};
+
+static enum err err_of_name(struct span name)
+{
+    for (enum err err = ERR_OK; err < ERR_COUNT; err++) {
+        if (span_is(name, err_name(err)))
+            return err;
+    }
+    return name.size == 0 ? ERR_OK : ERR_INVALID; /* a word of a newer agent */
+}
+
+static enum assignment_event_kind event_of(enum native_phase phase)
+{
+    static const enum assignment_event_kind kinds[PHASE_COUNT] = {
+        [PHASE_DOWNLOADING] = ASSIGNMENT_EV_DOWNLOADING, [PHASE_STAGED] = ASSIGNMENT_EV_STAGED,
+        [PHASE_SWITCHING] = ASSIGNMENT_EV_SWITCHING,     [PHASE_TRIAL] = ASSIGNMENT_EV_TRIAL,
+        [PHASE_SUCCEEDED] = ASSIGNMENT_EV_SUCCEEDED,     [PHASE_FAILED] = ASSIGNMENT_EV_FAILED,
+        [PHASE_REVERTED] = ASSIGNMENT_EV_REVERTED,       [PHASE_REFUSED] = ASSIGNMENT_EV_REFUSED,
+        [PHASE_RECALLED] = ASSIGNMENT_EV_OBEYED,
+    };
+
+    CHECK(phase < PHASE_COUNT);
+    return kinds[phase];
+}
+
+/* ---- what was said before ---- */
+
+static enum err answer_repeat(struct reporting *reporting, struct native_verdict *out,
+                              bool *repeated)
+{
+    const struct device_row *device = &reporting->call->device;
+    struct report_row row;
+    enum err err = store_report_find(reporting->app->db, device->tenant, device->id,
+                                     (int64_t)reporting->report->id, &row);
+
+    *repeated = err == ERR_OK;
+    if (err == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(err);
+    *out = (struct native_verdict){.kind = (enum native_verdict_kind)row.verdict,
+                                   .retry_s = row.retry_s};
+    return ERR_OK;
+}
+
+static enum err refuse(struct reporting *reporting, enum err err, struct why *why)
+{
+    char object[ACTOR_SIZE_MAX];
+    const struct deed deed = {.tenant = reporting->call->device.tenant,
+                              .actor = reporting->call->actor,
+                              .action = "device.report",
+                              .object = object};
+
+    CHECK(snprintf(object, sizeof object, "assignment:%llu",
+                   (unsigned long long)reporting->report->assignment) > 0);
+    return app_refuse(reporting->app, reporting->call->now, &deed, err, why);
+}
+
+static enum err find_assignment(struct reporting *reporting, struct why *why)
+{
+    struct device_call *call = reporting->call;
+    uint64_t id = reporting->report->assignment;
+    enum err err = id > INT64_MAX ? ERR_NOT_FOUND
+                                  : store_assignment_get(reporting->app->db, call->device.tenant,
+                                                         (int64_t)id, &call->assignment);
+
+    if (err == ERR_OK && call->assignment.device != call->device.id)
+        err = ERR_NOT_FOUND;
+    if (err != ERR_NOT_FOUND)
+        return app_db_failed(reporting->app, err, why);
+    (void)say(why, err, "assignment", "the device has no assignment %llu", (unsigned long long)id);
+    return refuse(reporting, err, why);
+}
+
+/* ---- what it means ---- */
+
+static enum err note_device(struct reporting *reporting)
+{
+    const struct native_report *report = reporting->report;
+    struct device_row *device = &reporting->call->device;
+
+    if (report->running.known) {
+        device->running_known = true;
+        memcpy(device->running, report->running.at, DIGEST_SIZE);
+    }
+    device->boot_count = report->boot_count;
+    device->last_seen = reporting->call->now;
+    return store_device_save_state(reporting->app->db, device);
+}
+
+static enum err apply(struct reporting *reporting, bool *changed, struct why *why)
+{
+    const struct native_report *report = reporting->report;
+    struct assignment_row *row = &reporting->call->assignment;
+    const struct assignment_event event = {
+        .kind = event_of(report->phase),
+        .now = reporting->call->now,
+        .err = reporting->err,
+        .running_target =
+            report->running.known && memcmp(report->running.at, row->target, DIGEST_SIZE) == 0};
+
+    row->percent = report->percent;
+    if (!span_to_text(report->detail, row->detail, sizeof row->detail))
+        row->detail[0] = '\0';
+    return course_assignment(reporting->app, row, &event, changed, why);
+}
+
+static enum err ask(struct reporting *reporting, struct decision *out)
+{
+    struct device_call *call = reporting->call;
+    struct db *db = reporting->app->db;
+    struct device_facts facts;
+    struct decide_room room;
+
+    TRY(store_rollout_get(db, call->device.tenant, call->assignment.rollout, &call->rollout));
+    TRY(store_release_get(db, call->device.tenant, call->assignment.release, &call->release));
+    TRY(store_device_facts(db, call->device.tenant, call->device.id, &facts));
+    facts_for_decide(reporting->app, &facts, &call->rollout, &call->release,
+                     &call->assignment.assignment, true, false, call->now, &room);
+    room.facts.in_hand = true;
+    *out = decide(&room.facts);
+    return ERR_OK;
+}
+
+static enum err grant(struct reporting *reporting, bool *granted, struct why *why)
+{
+    const struct assignment_event event = {.kind = ASSIGNMENT_EV_GRANT,
+                                           .now = reporting->call->now};
+
+    return course_assignment(reporting->app, &reporting->call->assignment, &event, granted, why);
+}
+
+/* Only `staged` asks for anything; the other phases are told when to drop it, or nothing. */
+static enum err judge(struct reporting *reporting, struct native_verdict *out, struct why *why)
+{
+    enum native_phase phase = reporting->report->phase;
+    struct decision decision;
+    bool granted = false;
+
+    *out = (struct native_verdict){.kind = NATIVE_NOTED};
+    if (native_phase_final(phase))
+        return ERR_OK;
+    TRY(app_db_failed(reporting->app, ask(reporting, &decision), why));
+    if (decision.verdict == DECIDE_DROP)
+        out->kind = NATIVE_DROP;
+    if (phase != PHASE_STAGED || decision.verdict == DECIDE_DROP)
+        return ERR_OK;
+    if (decision.verdict == DECIDE_PROCEED)
+        TRY(grant(reporting, &granted, why));
+    out->kind = granted ? NATIVE_PROCEED : NATIVE_HOLD;
+    out->retry_s = granted ? 0 : decision.retry_s;
+    if (!granted && out->retry_s == 0)
+        out->retry_s = reporting->app->config.poll_interval_s;
+    return ERR_OK;
+}
+
+/* ---- what is kept ---- */
+
+static enum err keep(struct reporting *reporting, const struct native_verdict *verdict)
+{
+    const struct native_report *report = reporting->report;
+    const struct device_row *device = &reporting->call->device;
+    struct report_row row = {.tenant = device->tenant,
+                             .device = device->id,
+                             .id = (int64_t)report->id,
+                             .assignment = (int64_t)report->assignment,
+                             .phase = report->phase,
+                             .err = reporting->err,
+                             .percent = report->percent,
+                             .boot_count = report->boot_count,
+                             .running_known = report->running.known,
+                             .received = reporting->call->now,
+                             .verdict = verdict->kind,
+                             .retry_s = verdict->retry_s};
+    struct utc before = {reporting->call->now.ms - reporting->app->config.history_ms};
+
+    memcpy(row.running, report->running.at, DIGEST_SIZE);
+    memcpy(row.detail, reporting->call->assignment.detail, sizeof row.detail);
+    TRY(store_report_add(reporting->app->db, &row));
+    if (report->id % REPORTS_KEPT != 0 || before.ms <= 0)
+        return ERR_OK;
+    return store_report_prune(reporting->app->db, device->tenant, device->id, before);
+}
+
+/* Progress is in the history; the audit has what changes the course of things. */
+static enum err audit(struct reporting *reporting, const struct native_verdict *verdict,
+                      bool changed)
+{
+    const struct native_report *report = reporting->report;
+    char action[48], object[ACTOR_SIZE_MAX];
+    const struct deed deed = {.tenant = reporting->call->device.tenant,
+                              .actor = reporting->call->actor,
+                              .action = action,
+                              .object = object,
+                              .detail = reporting->call->assignment.detail};
+    bool leave = verdict->kind == NATIVE_PROCEED;
+
+    if (!leave && !(changed && native_phase_final(report->phase)))
+        return ERR_OK;
+    CHECK(snprintf(action, sizeof action, "assignment.%s",
+                   leave ? "leave" : native_phase_name(report->phase)) > 0);
+    CHECK(snprintf(object, sizeof object, "assignment:%llu",
+                   (unsigned long long)report->assignment) > 0);
+    return app_audit(reporting->app, reporting->call->now, &deed);
+}
+
+enum err device_report(struct app *app, struct device_call *call,
+                       const struct native_report *report, struct native_verdict *out,
+                       struct why *why)
+{
+    struct reporting reporting = {
+        .app = app, .call = call, .report = report, .err = err_of_name(report->err)};
+    bool repeated, changed;
+
+    CHECK(report->phase < PHASE_COUNT);
+    if (report->id > INT64_MAX)
+        return say(why, ERR_TOO_BIG, "report_id", "report ids end at 2^63 - 1");
+    TRY(app_db_failed(app, answer_repeat(&reporting, out, &repeated), why));
+    if (repeated)
+        return ERR_OK;
+    TRY(find_assignment(&reporting, why));
+    TRY(app_db_failed(app, note_device(&reporting), why));
+    TRY(apply(&reporting, &changed, why));
+    TRY(judge(&reporting, out, why));
+    TRY(app_db_failed(app, audit(&reporting, out, changed), why));
+    return app_db_failed(app, keep(&reporting, out), why);
+}

@@ -1,0 +1,80 @@
+#include "app/retire.h"
+
+#include <string.h>
+
+#include "app/deeds.h"
+#include "base/check.h"
+#include "store/account.h"
+#include "store/metadata.h"
+#include "store/release.h"
+
+#define RETIRE_EACH_MS 3600000
+#define ORPHANS_MAX    64u /* blobs dropped in one go */
+#define SNAPSHOTS_KEPT 16u /* versions; a device in the middle of a refresh may want an old one */
+
+struct orphans {
+    struct app *app;
+    struct utc now;
+    uint8_t list[ORPHANS_MAX][DIGEST_SIZE];
+    uint32_t count;
+    enum err err;
+};
+
+/* Old, and no release row names it. */
+static bool is_orphan(void *self, const struct blob_info *info)
+{
+    struct orphans *orphans = self;
+    bool needed;
+
+    if (orphans->now.ms - info->stored.ms < ORPHAN_BLOB_KEPT_MS)
+        return true;
+    orphans->err = store_release_needs_blob(orphans->app->db, info->sha256, &needed);
+    if (orphans->err != ERR_OK)
+        return false;
+    if (!needed)
+        memcpy(orphans->list[orphans->count++], info->sha256, DIGEST_SIZE);
+    return orphans->count < ORPHANS_MAX;
+}
+
+static enum err retire_blobs(struct app *app, struct utc now)
+{
+    struct orphans orphans = {.app = app, .now = now};
+
+    if (!app->config.blobs)
+        return ERR_OK;
+    TRY(blobs_each(app->config.blobs, is_orphan, &orphans));
+    TRY(orphans.err);
+    for (uint32_t i = 0; i < orphans.count; i++)
+        TRY(blobs_drop(app->config.blobs, orphans.list[i]));
+    return ERR_OK;
+}
+
+static enum err retire_metadata(struct app *app, enum metadata_role role)
+{
+    struct metadata_row newest;
+    enum err err = store_metadata_find(app->db, TENANT_DEFAULT, role, 0, &newest);
+
+    if (err == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(err);
+    if (newest.version <= SNAPSHOTS_KEPT)
+        return ERR_OK;
+    return store_metadata_prune(app->db, TENANT_DEFAULT, role, newest.version - SNAPSHOTS_KEPT);
+}
+
+static struct utc before(struct utc now, int64_t ms)
+{
+    return (struct utc){now.ms > ms ? now.ms - ms : 0};
+}
+
+enum err retire(struct app *app, struct utc now)
+{
+    if (now.ms < app->retire_due.ms)
+        return ERR_OK;
+    app->retire_due.ms = now.ms + RETIRE_EACH_MS;
+    TRY(store_idempotency_prune(app->db, before(now, IDEMPOTENCY_KEPT_MS)));
+    TRY(store_certificates_prune(app->db, before(now, CERTIFICATE_FORGOTTEN_MS)));
+    TRY(retire_metadata(app, METADATA_SNAPSHOT));
+    TRY(retire_metadata(app, METADATA_TIMESTAMP));
+    return retire_blobs(app, now);
+}

@@ -1,0 +1,134 @@
+/* What time makes happen. Each part does a bounded amount; what is left over comes next time. */
+#include <stdlib.h>
+
+#include "app/course.h"
+#include "app/deeds.h"
+#include "app/facts.h"
+#include "app/publish.h"
+#include "app/retire.h"
+#include "base/check.h"
+
+#define ROLLOUTS_MAX     64u   /* open rollouts read at a time */
+#define DUE_MAX          256u  /* assignments looked at in one tick */
+#define RECOUNT_MS       60000 /* the selections of open rollouts are counted again, */
+#define RECOUNT_EACH_MS  5     /* later by this for each device, which costs time */
+#define RENEWALS_MAX     100u  /* devices asked to renew their certificate in one go */
+#define RENEWALS_EACH_MS 600000
+
+/* ---- rollouts ---- */
+
+static bool wants_recount(const struct app *app, const struct rollout_row *row, struct utc now)
+{
+    const struct rollout *rollout = &row->rollout;
+
+    if (rollout->state == ROLLOUT_APPROVED)
+        return rollout->plan.start_at.ms != 0 && now.ms >= rollout->plan.start_at.ms &&
+               rollout->selected == 0;
+    if (now.ms < app->recount_due.ms)
+        return false;
+    return rollout->state == ROLLOUT_RUNNING ||
+           (rollout->state == ROLLOUT_DONE && !rollout->closed);
+}
+
+static enum err tick_rollout(struct app *app, struct rollout_key key, struct utc now,
+                             uint32_t *counted)
+{
+    const struct course_order order = {.actor = "server", .now = now};
+    struct rollout_row row;
+
+    TRY(store_rollout_get(app->db, key.tenant, key.id, &row));
+    if (wants_recount(app, &row, now)) {
+        TRY(course_event(app, &row, ROLLOUT_EV_SELECTED, &order, NULL));
+        *counted += row.rollout.selected;
+    }
+    return course_event(app, &row, ROLLOUT_EV_TICK, &order, NULL);
+}
+
+static enum err tick_rollouts(struct app *app, struct utc now)
+{
+    struct rollout_key keys[ROLLOUTS_MAX], after = {0};
+    uint32_t count = ROLLOUTS_MAX, counted = 0;
+
+    while (count == ROLLOUTS_MAX) {
+        TRY(store_rollout_open_list(app->db, after, ROLLOUTS_MAX, keys, &count));
+        for (uint32_t i = 0; i < count; i++) {
+            after = keys[i];
+            TRY(tick_rollout(app, keys[i], now, &counted));
+        }
+    }
+    if (now.ms >= app->recount_due.ms)
+        app->recount_due.ms = now.ms + RECOUNT_MS + (int64_t)counted * RECOUNT_EACH_MS;
+    return ERR_OK;
+}
+
+/* ---- silence ---- */
+
+/* A device that went on talking is due later; only now is that written down. */
+static enum err look(struct app *app, struct assignment_key key, struct utc now)
+{
+    const struct assignment_event event = {.kind = ASSIGNMENT_EV_OVERDUE, .now = now};
+    struct rollout_row rollout;
+    struct assignment_row row;
+    struct utc due = {0};
+    bool changed;
+
+    TRY(store_assignment_get(app->db, key.tenant, key.id, &row));
+    TRY(store_rollout_get(app->db, key.tenant, row.rollout, &rollout));
+    if (assignment_due(&row.assignment, rollout.rollout.plan.deadline_s, &due) &&
+        due.ms <= now.ms) {
+        TRY(course_assignment(app, &row, &event, &changed, NULL));
+        CHECK(changed); /* whatever has a deadline can miss it */
+        return ERR_OK;
+    }
+    row.look = due;
+    return store_assignment_save(app->db, &row);
+}
+
+static enum err look_for_silence(struct app *app, struct utc now)
+{
+    struct assignment_key keys[DUE_MAX];
+    uint32_t count;
+
+    TRY(store_assignment_due(app->db, now, DUE_MAX, keys, &count));
+    for (uint32_t i = 0; i < count; i++)
+        TRY(look(app, keys[i], now));
+    return ERR_OK;
+}
+
+/* ---- the rest ---- */
+
+static enum err ask_for_renewals(struct app *app, struct utc now)
+{
+    struct device_key keys[RENEWALS_MAX];
+    uint32_t count;
+
+    if (now.ms < app->renewals_due.ms)
+        return ERR_OK;
+    TRY(store_device_expiring(app->db, now, RENEWALS_MAX, keys, &count));
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(store_device_want(app->db, keys[i].tenant, keys[i].device, DEVICE_WANTS_RENEWAL, 0));
+        app_touch(app, keys[i].tenant, keys[i].device);
+    }
+    if (count < RENEWALS_MAX)
+        app->renewals_due.ms = now.ms + RENEWALS_EACH_MS;
+    return ERR_OK;
+}
+
+/* What only signers can cure must not stop everything else: it is tried again in a minute. */
+static enum err renew_online(struct app *app, struct utc now)
+{
+    enum err err = publish_online(app, TENANT_DEFAULT, now, &app->online_trouble);
+
+    if (err == ERR_OK)
+        why_clear(&app->online_trouble);
+    return err == ERR_STORAGE || err == ERR_AGAIN ? err : ERR_OK;
+}
+
+enum err app_tick(struct app *app, struct utc now)
+{
+    TRY(tick_rollouts(app, now));
+    TRY(look_for_silence(app, now));
+    TRY(ask_for_renewals(app, now));
+    TRY(renew_online(app, now));
+    return retire(app, now);
+}
