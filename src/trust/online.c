@@ -31,7 +31,7 @@ static bool is_due(const struct tuf_metadata *last, int64_t lifetime_ms, struct 
 {
     int64_t left_ms = tuf_metadata_expires(last).ms - now.ms;
 
-    return left_ms < lifetime_ms / 2 || left_ms > lifetime_ms;
+    return left_ms <= lifetime_ms / 2 || left_ms > lifetime_ms;
 }
 
 static bool lists_the_same(const struct tuf_metadata *last, const char *name, struct span below,

@@ -321,7 +321,7 @@ static struct repository_signing count_signatures(const struct rules *rules,
         uint32_t have = tuf_signature_count(&rules->list[i], staged);
         uint32_t need = rules->list[i].threshold;
 
-        if (i == 0 || (int64_t)need - have > (int64_t)signing.need - signing.have) {
+        if (i == 0 || (int64_t)need - have >= (int64_t)signing.need - signing.have) {
             signing.have = have;
             signing.need = need;
         }
