@@ -104,7 +104,7 @@ static enum err check_image(int fd, const char *path, uint32_t chunk_size, uint6
 static enum err copy_open_image(struct copy *copy, const char *path, struct release_facts *facts,
                                 struct why *why)
 {
-    uint64_t chunks_max;
+    uint64_t chunks_max = 0;
     enum err err;
 
     TRY(check_image(copy->from, path, facts->chunk_size, &chunks_max, why));
