@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "codec/hex.h"
 
 /* First fault wins: later ones are often only its consequences. */
 static void fault(struct fields *fields, enum err err, const char *name, const char *format,
@@ -34,7 +35,7 @@ void fields_refuse(struct fields *fields, const char *name, const char *format, 
 /* jansson puts the offending token into its message; it may be long and is not ours to repeat. */
 static void refuse_document(struct fields *fields, const json_error_t *error)
 {
-    switch (json_error_code(error)) {
+    switch ((int)json_error_code(error)) { /* of its many codes, those a body can meet */
     case json_error_duplicate_key:
         fields_refuse(fields, "", "the body names a field twice (line %d, column %d)", error->line,
                       error->column);
@@ -137,6 +138,34 @@ bool fields_bool(struct fields *fields, const char *name, enum field_need need, 
     return true;
 }
 
+/* JSON's reals are binary; one decimal is what we accept, so rounding to it is exact. */
+static bool permille_of(const json_t *value, int64_t *out)
+{
+    double permille = json_number_value(value) * 10.0;
+
+    if (!json_is_number(value) || !(permille >= 0.0 && permille <= 1000.0))
+        return false;
+    *out = (int64_t)(permille + 0.5);
+    return permille - (double)*out < 1e-6 && (double)*out - permille < 1e-6;
+}
+
+bool fields_percent(struct fields *fields, const char *name, enum field_need need,
+                    uint32_t permille_min, uint16_t *permille)
+{
+    const json_t *value = look_up(fields, name, need);
+    int64_t found;
+
+    if (!value)
+        return false;
+    if (!permille_of(value, &found) || found < permille_min) {
+        fields_refuse(fields, name, "must be a percentage from %s to 100 with one decimal at most",
+                      permille_min == 0 ? "0" : "0.1");
+        return false;
+    }
+    *permille = (uint16_t)found;
+    return true;
+}
+
 static bool is_printable(struct span text)
 {
     for (size_t i = 0; i < text.size; i++) {
@@ -228,26 +257,10 @@ bool fields_utc(struct fields *fields, const char *name, enum field_need need, s
     return true;
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
+/* Lower case only: digests are names here, and a name has one spelling. */
 static bool digest_of(const char *text, uint8_t out[DIGEST_SIZE])
 {
-    uint8_t digest[DIGEST_SIZE];
-
-    if (strlen(text) != 2 * (size_t)DIGEST_SIZE)
-        return false;
-    for (size_t i = 0; i < DIGEST_SIZE; i++) {
-        int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-
-        if (high < 0 || low < 0)
-            return false;
-        digest[i] = (uint8_t)(high << 4 | low);
-    }
-    memcpy(out, digest, DIGEST_SIZE);
-    return true;
+    return strpbrk(text, "ABCDEF") == NULL && hex_parse(span_of(text), out, DIGEST_SIZE);
 }
 
 bool fields_digest(struct fields *fields, const char *name, enum field_need need,
@@ -282,7 +295,10 @@ bool fields_array(struct fields *fields, const char *name, enum field_need need,
 static void path_of_item(const struct fields *fields, const char *name, size_t index, char *to,
                          size_t size)
 {
-    (void)snprintf(to, size, "%s%s%s[%zu]", fields->path, fields->path[0] ? "." : "", name, index);
+    int used =
+        snprintf(to, size, "%s%s%s[%zu]", fields->path, fields->path[0] ? "." : "", name, index);
+
+    CHECK(used > 0 && (size_t)used < size); /* names are literals, and short */
 }
 
 struct fields fields_item(const struct fields *outer, const char *name, const json_t *array,
@@ -332,8 +348,10 @@ bool fields_object(struct fields *fields, const char *name, enum field_need need
     const json_t *value = look_up(fields, name, need);
     struct fields inner = {.why = fields->why, .err = fields->err};
 
-    (void)snprintf(inner.path, sizeof inner.path, "%s%s%s", fields->path,
-                   fields->path[0] ? "." : "", name);
+    int used = snprintf(inner.path, sizeof inner.path, "%s%s%s", fields->path,
+                        fields->path[0] ? "." : "", name);
+
+    CHECK(used > 0 && (size_t)used < sizeof inner.path);
     *out = inner;
     if (!value)
         return false;

@@ -49,6 +49,10 @@ bool fields_int(struct fields *fields, const char *name, enum field_need need, i
                 int64_t max, int64_t *out);
 bool fields_bool(struct fields *fields, const char *name, enum field_need need, bool *out);
 
+/* A percentage with one decimal at most, to thousandths; from `permille_min` (0 or 1). */
+bool fields_percent(struct fields *fields, const char *name, enum field_need need,
+                    uint32_t permille_min, uint16_t *permille);
+
 /* Text of at most `size_max` bytes without control characters but newline and tab. */
 bool fields_text(struct fields *fields, const char *name, enum field_need need, size_t size_max,
                  struct span *out);

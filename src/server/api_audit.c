@@ -1,0 +1,116 @@
+/* The audit log in the management API: pages for people, and the export that anybody can verify. */
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "crypto/key.h"
+#include "fleet/audit.h"
+#include "server/api_call.h"
+#include "store/audit_log.h"
+
+/* The stored line is canonical JSON of our own making; what is asked of it is copied out. */
+static void out_member(struct json_out *out, const char *name, const json_t *entry)
+{
+    const char *text = json_string_value(json_object_get(entry, name));
+
+    out_text(out, name, text ? text : "");
+}
+
+static void out_entry(struct json_out *out, const struct audit_row *row)
+{
+    json_t *entry = json_loadb((const char *)row->line.at, row->line.size, 0, NULL);
+
+    out_object(out, NULL);
+    out_int(out, "seq", (int64_t)row->seq);
+    out_member(out, "at", entry);
+    out_member(out, "actor", entry);
+    out_member(out, "action", entry);
+    out_member(out, "object", entry);
+    out_bool(out, "refused", json_is_true(json_object_get(entry, "refused")));
+    out_member(out, "detail", entry);
+    out_digest(out, "hash", row->hash);
+    out_object_end(out);
+    json_decref(entry);
+}
+
+enum err api_audit(struct api_call *call)
+{
+    struct json_out out;
+    struct audit_row row;
+    uint64_t before;
+    uint32_t limit, count = 0;
+    bool found = true;
+
+    TRY(api_limit(call, &limit));
+    TRY(api_cursor(call, &before, sizeof before));
+    if (before == 0)
+        before = INT64_MAX;
+    api_page_begin(call, &out);
+    while (count < limit) {
+        TRY(store_audit_previous(call->app->db, call->tenant, before, &row, &found));
+        if (!found)
+            break;
+        before = row.seq;
+        out_entry(&out, &row);
+        count++;
+    }
+    api_page_end(call, &out, found ? &before : NULL, sizeof before);
+    return ERR_OK;
+}
+
+/* ---- Export ---- */
+
+static void append_line(struct api_call *call, const struct buf *line)
+{
+    CHECK(!line->overflow);
+    reply_append(call->exchange, line->at, line->size);
+    reply_append(call->exchange, "\n", 1);
+}
+
+static enum err export_entries(struct api_call *call)
+{
+    char room[AUDIT_LINE_MAX];
+    struct audit_row row;
+    uint64_t after = 0;
+    bool found;
+
+    for (;;) {
+        struct buf line = buf_over(room, sizeof room);
+
+        TRY(store_audit_next(call->app->db, call->tenant, after, &row, &found));
+        if (!found)
+            return ERR_OK;
+        after = row.seq;
+        audit_line_print(row.line, row.hash, &line);
+        append_line(call, &line);
+    }
+}
+
+static enum err export_head(struct api_call *call, const struct key *key)
+{
+    char room[AUDIT_LINE_MAX], said[256];
+    uint8_t signature[KEY_SIGNATURE_SIZE_MAX], public[KEY_RAW_SIZE];
+    struct buf line = buf_over(room, sizeof room), text = buf_over(said, sizeof said);
+    struct buf made = buf_over(signature, sizeof signature);
+    struct audit_head head;
+
+    TRY(store_audit_head(call->app->db, call->tenant, &head));
+    audit_head_signed_text(head.seq, head.hash, &text);
+    CHECK(!text.overflow);
+    TRY(key_sign(key, buf_written(&text), &made, &call->why));
+    key_public_raw(key, public);
+    audit_head_print(head.seq, head.hash, buf_written(&made), (struct span){public, sizeof public},
+                     &line);
+    append_line(call, &line);
+    return ERR_OK;
+}
+
+enum err api_audit_export(struct api_call *call)
+{
+    const struct key *key = call->api->config.audit_key;
+
+    if (!key)
+        return api_refuse(call, 503, ERR_AGAIN, "this server has no audit key");
+    reply_start(call->exchange, 200, "application/jsonl");
+    TRY(export_entries(call));
+    return export_head(call, key);
+}

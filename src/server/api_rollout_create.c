@@ -1,0 +1,229 @@
+/* Drafting rollouts in the management API, and trying selectors out. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/facts.h"
+#include "app/steer.h"
+#include "base/check.h"
+#include "fleet/selector.h"
+#include "server/api_call.h"
+#include "server/api_rollout.h"
+
+#define DEVICES_MAX        10000000 /* in one stage; a typing error beyond */
+#define SAMPLE_MIN_MAX     1000000
+#define DEADLINE_DEFAULT_S 3600
+#define RETRY_DEFAULT      2
+#define FAILURE_DEFAULT    100 /* thousandths of a stage's outcomes */
+#define RELEASE_TEXT_MAX   (RELEASE_ID_SIZE - 1u)
+
+/* A problem that also says at which column of the selector. */
+static enum err bad_selector(struct api_call *call, uint32_t column)
+{
+    struct json_out out = out_begin(call->exchange, 400);
+
+    call->exchange->reply.content_type = "application/problem+json";
+    out_text(&out, "type", "urn:slipway:error:invalid");
+    out_text(&out, "title", "Bad Request");
+    out_int(&out, "status", 400);
+    out_text(&out, "detail", call->why.text);
+    out_text(&out, "field", "selector");
+    out_int(&out, "column", column);
+    out_finish(&out);
+    return ERR_INVALID;
+}
+
+static void out_sample(struct json_out *out, uint32_t count, char (*sample)[NAME_SIZE_MAX + 1],
+                       uint32_t sampled)
+{
+    out_int(out, "count", count);
+    out_array(out, "sample");
+    for (uint32_t i = 0; i < sampled; i++)
+        out_text(out, NULL, sample[i]);
+    out_array_end(out);
+}
+
+/* ---- POST /selectors/check ---- */
+
+static enum err check_selector(struct api_call *call, struct fields *fields,
+                               struct selector *selector)
+{
+    char sample[STEER_SAMPLE_MAX][NAME_SIZE_MAX + 1];
+    struct selector_fault fault = {0};
+    struct span text = {0};
+    struct json_out out;
+    uint32_t sampled = 0, count = 0;
+
+    fields_text(fields, "selector", FIELD_REQUIRED, SELECTOR_SIZE_MAX, &text);
+    if (fields_done(fields) != ERR_OK)
+        return api_bad_why(call);
+    if (selector_parse(text, selector, &fault, &call->why) != ERR_OK)
+        return bad_selector(call, fault.column);
+    TRY(facts_count(call->app, call->tenant, selector, NULL, sample, STEER_SAMPLE_MAX, &sampled,
+                    &count));
+    out = out_begin(call->exchange, 200);
+    out_sample(&out, count, sample, sampled);
+    out_finish(&out);
+    return ERR_OK;
+}
+
+enum err api_selector_check(struct api_call *call)
+{
+    struct fields fields = fields_open(call->exchange->request.body, FIELD_REQUIRED, &call->why);
+    struct selector *selector = malloc(sizeof *selector);
+    enum err err;
+
+    CHECK(selector);
+    err = check_selector(call, &fields, selector);
+    free(selector);
+    fields_close(&fields);
+    return err;
+}
+
+/* ---- POST /rollouts ---- */
+
+static void read_stage(struct fields *item, struct rollout_stage *stage, bool *sample_given)
+{
+    int64_t count = 0, soak_s = 0, failures = 0, sample = 0;
+    bool percent, counted;
+
+    stage->gate.failures_permille = FAILURE_DEFAULT;
+    percent = fields_percent(item, "percent", FIELD_OPTIONAL, 1, &stage->permille);
+    counted = fields_int(item, "count", FIELD_OPTIONAL, 1, DEVICES_MAX, &count);
+    if (percent == counted)
+        fields_refuse(item, "percent", "give exactly one of percent and count");
+    fields_int(item, "soak_s", FIELD_OPTIONAL, 0, ROLLOUT_SOAK_MAX_S, &soak_s);
+    fields_percent(item, "failure_percent", FIELD_OPTIONAL, 0, &stage->gate.failures_permille);
+    fields_int(item, "failure_count", FIELD_OPTIONAL, 0, DEVICES_MAX, &failures);
+    *sample_given = fields_int(item, "sample_min", FIELD_OPTIONAL, 0, SAMPLE_MIN_MAX, &sample);
+    stage->count = (uint32_t)count;
+    stage->soak_s = (uint32_t)soak_s;
+    stage->gate.failures_count = (uint32_t)failures;
+    stage->gate.sample_min = (uint32_t)sample;
+}
+
+static void read_stages(struct fields *fields, struct steer_draft *draft)
+{
+    const json_t *stages = NULL;
+
+    if (!fields_array(fields, "stages", FIELD_REQUIRED, 1, ROLLOUT_STAGES_MAX, &stages))
+        return;
+    draft->plan.stage_count = (uint8_t)json_array_size(stages);
+    for (uint8_t i = 0; i < draft->plan.stage_count; i++) {
+        struct fields item = fields_item(fields, "stages", stages, i);
+        bool given = false;
+
+        read_stage(&item, &draft->plan.stages[i], &given);
+        draft->sample_min_given |= given ? 1u << i : 0;
+        fields_item_done(fields, &item);
+    }
+}
+
+static void read_days(struct fields *window, struct window *out)
+{
+    const json_t *days = NULL;
+    struct span text;
+    uint8_t bit;
+
+    if (!fields_array(window, "days", FIELD_REQUIRED, 1, 7, &days))
+        return;
+    for (size_t i = 0; i < json_array_size(days); i++) {
+        if (!fields_item_text(window, "days", days, i, &text))
+            return;
+        if (window_day_parse(text, &bit))
+            out->days |= bit;
+        else
+            fields_refuse(window, "days", "must be of mon, tue, wed, thu, fri, sat and sun");
+    }
+}
+
+static void read_window(struct fields *fields, struct window *out)
+{
+    struct fields window;
+    struct span start = {0};
+    int64_t duration_s = 0;
+
+    if (!fields_object(fields, "window", FIELD_OPTIONAL, &window))
+        return;
+    read_days(&window, out);
+    if (fields_text(&window, "start", FIELD_REQUIRED, 5, &start) &&
+        !window_start_parse(start, &out->start_min))
+        fields_refuse(&window, "start", "must be a time of day like 02:00");
+    fields_int(&window, "duration_s", FIELD_REQUIRED, WINDOW_DURATION_MIN_S, WINDOW_DURATION_MAX_S,
+               &duration_s);
+    out->duration_s = (uint32_t)duration_s;
+    fields_item_done(fields, &window);
+}
+
+static enum err read_draft(struct api_call *call, struct fields *fields, struct steer_draft *draft,
+                           char name[NAME_SIZE_MAX + 1])
+{
+    int64_t deadline_s = DEADLINE_DEFAULT_S, retry_limit = RETRY_DEFAULT, confirm = 0;
+    struct rollout_plan *plan = &draft->plan;
+
+    fields_name(fields, "name", FIELD_REQUIRED, name);
+    fields_text(fields, "release", FIELD_REQUIRED, RELEASE_TEXT_MAX, &draft->release);
+    fields_text(fields, "selector", FIELD_REQUIRED, SELECTOR_SIZE_MAX, &draft->selector);
+    read_stages(fields, draft);
+    fields_int(fields, "deadline_s", FIELD_OPTIONAL, 1, ROLLOUT_DEADLINE_MAX_S, &deadline_s);
+    fields_int(fields, "retry_limit", FIELD_OPTIONAL, 0, ROLLOUT_RETRY_MAX, &retry_limit);
+    read_window(fields, &draft->window);
+    fields_utc(fields, "start_at", FIELD_OPTIONAL, &plan->start_at);
+    fields_utc(fields, "end_at", FIELD_OPTIONAL, &plan->end_at);
+    fields_bool(fields, "needs_approval", FIELD_OPTIONAL, &plan->needs_approval);
+    fields_bool(fields, "dry_run", FIELD_OPTIONAL, &draft->dry_run);
+    draft->confirmed = fields_int(fields, "confirm_count", FIELD_OPTIONAL, 0, UINT32_MAX, &confirm);
+    plan->deadline_s = (uint32_t)deadline_s;
+    plan->retry_limit = (uint8_t)retry_limit;
+    draft->confirm_count = (uint32_t)confirm;
+    draft->name = name;
+    return fields_done(fields) == ERR_OK ? ERR_OK : api_bad_why(call);
+}
+
+static void reply_preview(struct api_call *call, const struct steer_draft *draft,
+                          struct steer_preview *preview)
+{
+    struct json_out out = out_begin(call->exchange, 200);
+
+    out_bool(&out, "dry_run", true);
+    out_sample(&out, preview->count, preview->sample, preview->sampled);
+    out_array(&out, "stages");
+    for (uint8_t i = 0; i < draft->plan.stage_count; i++)
+        out_int(&out, NULL, preview->stages[i]);
+    out_array_end(&out);
+    out_bool(&out, "confirm_needed", preview->confirm_needed);
+    out_finish(&out);
+}
+
+static enum err create(struct api_call *call, struct fields *fields, struct rollout_row *row)
+{
+    char name[NAME_SIZE_MAX + 1] = "";
+    struct steer_draft draft = {.tenant = call->tenant,
+                                .actor = call->actor,
+                                .created_by = call->token.name,
+                                .confirm_above = call->api->config.confirm_above};
+    struct steer_preview preview;
+    enum err err;
+
+    TRY(read_draft(call, fields, &draft, name));
+    err = steer_create(call->app, &draft, call->now, &preview, row, &call->why);
+    if (err == ERR_INVALID)
+        return preview.column ? bad_selector(call, preview.column) : api_bad_why(call);
+    TRY(err);
+    if (!draft.dry_run)
+        return reply_rollout(call, 201, row);
+    reply_preview(call, &draft, &preview);
+    return ERR_OK;
+}
+
+enum err api_rollout_create(struct api_call *call)
+{
+    struct fields fields = fields_open(call->exchange->request.body, FIELD_REQUIRED, &call->why);
+    struct rollout_row *row = calloc(1, sizeof *row);
+    enum err err;
+
+    CHECK(row);
+    err = create(call, &fields, row);
+    free(row);
+    fields_close(&fields);
+    return err;
+}
