@@ -117,6 +117,9 @@ const char *quantity_print_duration(int64_t seconds, char to[QUANTITY_TEXT_SIZE]
     for (size_t i = 0; i < COUNT_OF(units) && left > 0; i++) {
         uint64_t count = left / (uint64_t)units[i].seconds;
 
+        /* Weeks only when nothing is left over: 30d, not 4w2d. */
+        if (units[i].letter == 'w' && left % (uint64_t)units[i].seconds != 0)
+            continue;
         left %= (uint64_t)units[i].seconds;
         if (count > 0)
             at += (size_t)snprintf(to + at, QUANTITY_TEXT_SIZE - at, "%" PRIu64 "%c", count,

@@ -19,7 +19,8 @@ enum err quantity_duration_s(const char *text, int64_t *out) MUST_USE;
 /* "10%" or "0.5%" (one decimal at most) to thousandths, 0 to 1000. The sign % may be left out. */
 enum err quantity_permille(const char *text, uint32_t *out) MUST_USE;
 
-/* "45s", "1h30m", "2d": the largest units that lose nothing. Negative: "-" in front. */
+/* "45s", "1h30m", "30d": the largest units that lose nothing, weeks only alone ("2w").
+ * Negative: "-" in front. */
 const char *quantity_print_duration(int64_t seconds, char to[QUANTITY_TEXT_SIZE]);
 
 /* "812 B", "1.5 MiB": for people, rounded to one decimal. */
