@@ -88,13 +88,15 @@ void command_help(FILE *to, const struct command *command)
 
 static void man_command(FILE *to, const struct command *command)
 {
+    char sentence[256];
+
     (void)fprintf(to, ".SS slipway %s%s%s", command->noun, command->verb ? " " : "",
                   command->verb ? command->verb : "");
     if (*command->args)
         (void)fprintf(to, " %s", command->args);
+    (void)snprintf(sentence, sizeof sentence, "%s.", command->help);
     (void)fputc('\n', to);
-    manual_roff_text(to, command->help);
-    (void)fputs(".\n", to);
+    manual_roff_text(to, sentence);
     if (*command->more) {
         (void)fputs(".PP\n", to);
         manual_roff_text(to, command->more);
