@@ -259,6 +259,7 @@ static enum err check_targets(const struct tuf_metadata *metadata, struct why *w
 
 static enum err check_role(const struct tuf_metadata *metadata, struct why *why)
 {
+    CHECK(metadata->role < TUF_ROLE_COUNT);
     switch (metadata->role) {
     case TUF_ROOT:
         return check_root(metadata, why);
@@ -271,7 +272,6 @@ static enum err check_role(const struct tuf_metadata *metadata, struct why *why)
     case TUF_ROLE_COUNT:
         break;
     }
-    CHECK(!"a role");
     return ERR_INVALID;
 }
 
