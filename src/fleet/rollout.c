@@ -487,12 +487,10 @@ static enum rollout_state await_return(struct rollout *rollout, const struct rol
     return ROLLOUT_ROLLED_BACK;
 }
 
-typedef enum rollout_state rollout_act(struct rollout *, const struct rollout_event *,
-                                       struct rollout_effects *);
-
 /* The whole behaviour. A pair that is not listed is refused. */
 /* clang-format off */
-static rollout_act *const acts[ROLLOUT_STATE_COUNT][ROLLOUT_EVENT_COUNT] = {
+static enum rollout_state (*const acts[ROLLOUT_STATE_COUNT][ROLLOUT_EVENT_COUNT])(
+    struct rollout *, const struct rollout_event *, struct rollout_effects *) = {
     [ROLLOUT_DRAFT] = {
         [ROLLOUT_EV_APPROVE]  = approve,
         [ROLLOUT_EV_START]    = start,
@@ -630,17 +628,15 @@ enum err rollout_step(struct rollout *rollout, const struct rollout_event *event
     const enum rollout_state from = rollout->state;
     const uint8_t stage = rollout->stage;
     const bool closed = rollout->closed;
-    rollout_act *act;
 
     CHECK(from < ROLLOUT_STATE_COUNT);
     CHECK(event->kind < ROLLOUT_EVENT_COUNT);
     *out = (struct rollout_effects){0};
 
-    act = acts[from][event->kind];
-    if (!act)
+    if (!acts[from][event->kind])
         return refuse_pair(rollout, event, why);
     TRY(permit(rollout, event, why));
-    rollout->state = act(rollout, event, out); /* the only assignment to state */
+    rollout->state = acts[from][event->kind](rollout, event, out); /* the only assignment to it */
     if (rollout->state != from || rollout->stage != stage || rollout->closed != closed)
         effect(out, ROLLOUT_NOTIFY, rollout->stage, 0);
     return ERR_OK;
