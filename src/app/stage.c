@@ -1,0 +1,565 @@
+#include "app/stage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/check.h"
+#include "crypto/sha256.h"
+#include "store/account.h"
+#include "store/audit_log.h"
+#include "store/claim.h"
+#include "store/db_sqlite.h"
+#include "store/migrate.h"
+
+/* ---- the world around ---- */
+
+static enum err read_csr(void *self, struct span csr, uint8_t key_sha256[DIGEST_SIZE],
+                         struct why *why)
+{
+    (void)self;
+    if (csr.size == 0) {
+        why_say(why, "csr", "not a signing request");
+        return ERR_CORRUPT;
+    }
+    sha256_of(csr, key_sha256);
+    return ERR_OK;
+}
+
+static enum err issue(void *self, struct span csr, const char *tenant, const char *device,
+                      struct utc now, struct issued_certificate *out, struct why *why)
+{
+    struct stage *stage = self;
+    int size;
+
+    (void)csr, (void)tenant, (void)why;
+    size = snprintf((char *)out->der, sizeof out->der, "certificate %llu of %s",
+                    (unsigned long long)++stage->certificates, device);
+    out->der_size = (size_t)size;
+    sha256_of((struct span){out->der, out->der_size}, out->fingerprint);
+    out->not_after.ms = now.ms + INT64_C(90) * 24 * 3600 * 1000;
+    return ERR_OK;
+}
+
+static struct span ca(void *self)
+{
+    (void)self;
+    return SPAN_LITERAL("the CA");
+}
+
+static struct stage_presence *presence_of(struct stage *stage, const char *device)
+{
+    for (uint32_t i = 0; i < stage->presence_count; i++) {
+        if (strcmp(stage->presence[i].name, device) == 0)
+            return &stage->presence[i];
+    }
+    assert_true(stage->presence_count < STAGE_DEVICES_MAX);
+    (void)snprintf(stage->presence[stage->presence_count].name, NAME_SIZE_MAX + 1, "%s", device);
+    return &stage->presence[stage->presence_count++];
+}
+
+static void put(void *self, const char *tenant, const char *device,
+                const struct device_presence *facts)
+{
+    struct stage_presence *presence = presence_of(self, device);
+
+    assert_string_equal(tenant, "default");
+    presence->facts = *facts;
+    presence->gone = false;
+}
+
+static void gone(void *self, const char *tenant, const char *device)
+{
+    (void)tenant;
+    presence_of(self, device)->gone = true;
+}
+
+static void publish(void *self, const char *tenant, const char *topic, const char *event,
+                    struct span json)
+{
+    struct stage *stage = self;
+
+    (void)tenant, (void)topic, (void)event;
+    assert_true(json.size > 0 && json.at[0] == '{');
+    stage->published++;
+}
+
+/* ---- opening ---- */
+
+static void open_database(struct stage *stage, bool durable)
+{
+    char path[96] = ":memory:";
+    struct db *inner;
+
+    if (durable)
+        (void)snprintf(path, sizeof path, "%s/test.db", stage->dir);
+    assert_int_equal(db_sqlite_open(path, &inner, &stage->why), ERR_OK);
+    assert_int_equal(migrate(inner, stage->now, &stage->why), ERR_OK);
+    stage->db = db_failing_open(inner);
+}
+
+static void open_app(struct stage *stage)
+{
+    const struct app_config config = {
+        .db = stage->db,
+        .blobs = stage->blobs,
+        .issuer = {.self = stage, .read = read_csr, .issue = issue, .ca = ca},
+        .presence = {.self = stage, .put = put, .remove = gone},
+        .publish = {.self = stage, .publish = publish},
+        .poll_interval_s = 60,
+        .poll_jitter_percent = 10,
+        .seed = 1,
+    };
+
+    stage->presence_count = 0;
+    assert_int_equal(app_open(&stage->app, &config, &stage->why), ERR_OK);
+}
+
+void stage_open(struct stage *stage, bool durable)
+{
+    char blobs[96];
+
+    *stage = (struct stage){.dir = "/tmp/slipway-stage-XXXXXX", .now = {1795600954000}};
+    assert_non_null(mkdtemp(stage->dir));
+    (void)snprintf(blobs, sizeof blobs, "%s/blobs", stage->dir);
+    assert_int_equal(blobs_dir_open(blobs, 0, &stage->blobs, &stage->why), ERR_OK);
+    open_database(stage, durable);
+    open_app(stage);
+}
+
+void stage_restart(struct stage *stage)
+{
+    app_close(&stage->app);
+    db_close(stage->db);
+    open_database(stage, true);
+    open_app(stage);
+}
+
+void stage_close(struct stage *stage)
+{
+    char command[128];
+
+    app_close(&stage->app);
+    db_close(stage->db);
+    blobs_close(stage->blobs);
+    (void)snprintf(command, sizeof command, "rm -rf %s", stage->dir);
+    assert_int_equal(system(command), 0);
+}
+
+void stage_image(const char *version, uint8_t out[DIGEST_SIZE])
+{
+    sha256_of(span_of(version), out);
+}
+
+/* ---- transactions ---- */
+
+enum err stage_run(struct stage *stage, stage_story *story, void *self)
+{
+    struct app *app = &stage->app;
+    enum err err, ended;
+
+    if (app_begin(app, NULL) != ERR_OK)
+        return ERR_STORAGE;
+    ended = app_savepoint(app);
+    if (ended == ERR_OK) {
+        err = story(stage, self);
+        if (err == ERR_OK)
+            ended = app_release(app);
+        else
+            ended = app_undo(app);
+        if (ended == ERR_OK && err != ERR_OK)
+            ended = app_refused(app);
+        if (ended == ERR_OK)
+            ended = app_commit(app, NULL);
+        if (ended == ERR_OK) {
+            app_settled(app, true);
+            return err;
+        }
+    }
+    app_rollback(app);
+    app_settled(app, false);
+    return ERR_STORAGE;
+}
+
+struct claim_order {
+    const char *token, *name;
+    int64_t lifetime_ms;
+};
+
+static enum err add_claim(struct stage *stage, void *self)
+{
+    const struct claim_order *order = self;
+    struct claim_row row = {.tenant = 1, .created = stage->now};
+
+    sha256_of(span_of(order->token), row.token_sha256);
+    row.expires.ms = stage->now.ms + order->lifetime_ms;
+    (void)snprintf(row.device_name, sizeof row.device_name, "%s", order->name);
+    return store_claim_add(stage->db, &row);
+}
+
+void stage_claim(struct stage *stage, const char *token, const char *name, int64_t lifetime_ms)
+{
+    struct claim_order order = {token, name, lifetime_ms};
+
+    assert_int_equal(stage_run(stage, add_claim, &order), ERR_OK);
+}
+
+struct enroll_order {
+    const char *name, *key, *claim, *hw;
+    bool *pending;
+    struct device_call call;
+};
+
+static enum err enroll(struct stage *stage, void *self)
+{
+    struct enroll_order *order = self;
+    const struct device_credential credential = {.address = "192.0.2.1"};
+    struct native_enroll message = {
+        .name = span_of(order->name), .claim = span_of(order->claim), .csr = span_of(order->key)};
+
+    if (order->hw) {
+        message.attributes.list[0] =
+            (struct native_attribute){SPAN_LITERAL("hw"), span_of(order->hw)};
+        message.attributes.list[1] =
+            (struct native_attribute){SPAN_LITERAL("product"), SPAN_LITERAL("box")};
+        message.attributes.count = 2;
+    }
+    return device_enroll(&stage->app, &credential, &message, stage->now, &order->call,
+                         order->pending, &stage->why);
+}
+
+static enum err enroll_as(struct stage *stage, struct enroll_order *order, struct stage_device *out)
+{
+    enum err err = stage_run(stage, enroll, order);
+
+    if (err == ERR_OK && !*order->pending && out) {
+        *out = (struct stage_device){0};
+        (void)snprintf(out->name, sizeof out->name, "%s", order->name);
+        memcpy(out->fingerprint, order->call.certificate.fingerprint, DIGEST_SIZE);
+    }
+    return err;
+}
+
+enum err stage_enroll(struct stage *stage, const char *name, const char *key, const char *claim,
+                      bool *pending, struct stage_device *out)
+{
+    struct enroll_order order = {.name = name, .key = key, .claim = claim, .pending = pending};
+
+    return enroll_as(stage, &order, out);
+}
+
+void stage_device(struct stage *stage, const char *name, const char *hw, const char *version,
+                  struct stage_device *out)
+{
+    bool pending;
+    struct enroll_order order = {
+        .name = name, .key = name, .claim = name, .hw = hw, .pending = &pending};
+    struct native_answer answer;
+
+    stage_claim(stage, name, "", 3600000);
+    assert_int_equal(enroll_as(stage, &order, out), ERR_OK);
+    assert_false(pending);
+    stage_boot(out, version);
+    out->boot_count = 1;
+    assert_int_equal(stage_poll(stage, out, &answer), ERR_OK);
+    assert_int_equal(answer.kind, NATIVE_NOTHING);
+}
+
+static enum err add_release(struct stage *stage, void *self)
+{
+    struct release_row *row = self;
+
+    return store_release_add(stage->db, row);
+}
+
+int64_t stage_release(struct stage *stage, const char *version)
+{
+    struct release_row row = {.tenant = 1,
+                              .product = "box",
+                              .hardware = "a b c",
+                              .length = 1000,
+                              .plain_length = 1000,
+                              .chunk_size = 1024,
+                              .targets_version = 1,
+                              .created = stage->now};
+
+    (void)snprintf(row.version, sizeof row.version, "%s", version);
+    (void)snprintf(row.target, sizeof row.target, "box/%s/image", version);
+    stage_image(version, row.sha256);
+    stage_image(version, row.plain_sha256);
+    assert_int_equal(stage_run(stage, add_release, &row), ERR_OK);
+    return row.id;
+}
+
+static enum err add_rollout(struct stage *stage, void *self)
+{
+    const struct course_order order = {.actor = "token:ada", .now = stage->now};
+    struct rollout_row *row = self;
+
+    TRY(store_rollout_add(stage->db, row));
+    return course_event(&stage->app, row, ROLLOUT_EV_START, &order, &stage->why);
+}
+
+int64_t stage_rollout(struct stage *stage, const char *name, int64_t release,
+                      const uint16_t *permille)
+{
+    struct rollout_row row = {
+        .tenant = 1, .release = release, .selector = "all", .seed = 7, .created = stage->now};
+    struct rollout_plan *plan = &row.rollout.plan;
+
+    (void)snprintf(row.name, sizeof row.name, "%s", name);
+    plan->deadline_s = 1000;
+    plan->retry_limit = 1;
+    for (; permille[plan->stage_count] != 0; plan->stage_count++)
+        plan->stages[plan->stage_count] =
+            (struct rollout_stage){.permille = permille[plan->stage_count],
+                                   .gate = {.failures_permille = 200, .sample_min = 2}};
+    assert_int_equal(stage_run(stage, add_rollout, &row), ERR_OK);
+    return row.id;
+}
+
+void stage_rollout_read(struct stage *stage, int64_t id, struct rollout_row *out)
+{
+    assert_int_equal(store_rollout_get(stage->db, 1, id, out), ERR_OK);
+}
+
+struct steer_order_ {
+    int64_t id;
+    enum rollout_event_kind kind;
+};
+
+static enum err steer(struct stage *stage, void *self)
+{
+    const struct course_order order = {.actor = "token:ada", .reason = "so", .now = stage->now};
+    const struct steer_order_ *what = self;
+    struct rollout_row row;
+
+    TRY(store_rollout_get(stage->db, 1, what->id, &row));
+    return course_event(&stage->app, &row, what->kind, &order, &stage->why);
+}
+
+enum err stage_steer(struct stage *stage, int64_t id, enum rollout_event_kind kind)
+{
+    struct steer_order_ order = {id, kind};
+
+    return stage_run(stage, steer, &order);
+}
+
+static enum err tick(struct stage *stage, void *self)
+{
+    (void)self;
+    return app_tick(&stage->app, stage->now);
+}
+
+enum err stage_tick(struct stage *stage)
+{
+    return stage_run(stage, tick, NULL);
+}
+
+/* ---- devices ---- */
+
+struct device_order {
+    struct stage_device *device;
+    struct native_answer *answer;
+    enum native_phase phase;
+    struct native_verdict *verdict;
+};
+
+static enum err enter(struct stage *stage, const struct stage_device *device,
+                      struct device_call *call)
+{
+    const struct device_credential credential = {.tenant = SPAN_LITERAL("default"),
+                                                 .device = span_of(device->name),
+                                                 .fingerprint = device->fingerprint};
+
+    return device_enter(&stage->app, &credential, false, stage->now, call, &stage->why);
+}
+
+static struct native_digest digest_of_bank(const uint8_t bank[DIGEST_SIZE])
+{
+    static const uint8_t none[DIGEST_SIZE];
+    struct native_digest digest = {.known = memcmp(bank, none, DIGEST_SIZE) != 0};
+
+    memcpy(digest.at, bank, DIGEST_SIZE);
+    return digest;
+}
+
+static enum err poll(struct stage *stage, void *self)
+{
+    struct device_order *order = self;
+    const struct native_poll message = {.running = digest_of_bank(order->device->running),
+                                        .other = digest_of_bank(order->device->other),
+                                        .version = span_of(order->device->version),
+                                        .boot_count = order->device->boot_count,
+                                        .assignment = order->device->assignment};
+    struct device_call call;
+
+    TRY(enter(stage, order->device, &call));
+    return device_poll(&stage->app, &call, &message, order->answer);
+}
+
+enum err stage_poll(struct stage *stage, struct stage_device *device, struct native_answer *out)
+{
+    struct device_order order = {.device = device, .answer = out};
+    enum err err = stage_run(stage, poll, &order);
+
+    out->target = (struct span){0}; /* it borrowed from the call, which is over */
+    if (err == ERR_OK && out->kind == NATIVE_INSTALL)
+        device->assignment = out->assignment;
+    if (err == ERR_OK && out->kind == NATIVE_CANCEL && device->assignment == out->assignment)
+        device->assignment = 0;
+    return err;
+}
+
+static enum err report(struct stage *stage, void *self)
+{
+    struct device_order *order = self;
+    const struct native_report message = {.id = order->device->report_id,
+                                          .assignment = order->device->assignment,
+                                          .phase = order->phase,
+                                          .running = digest_of_bank(order->device->running),
+                                          .boot_count = order->device->boot_count};
+    struct device_call call;
+
+    TRY(enter(stage, order->device, &call));
+    return device_report(&stage->app, &call, &message, order->verdict, &stage->why);
+}
+
+enum err stage_repeat(struct stage *stage, struct stage_device *device, enum native_phase phase,
+                      struct native_verdict *out)
+{
+    struct device_order order = {.device = device, .phase = phase, .verdict = out};
+
+    return stage_run(stage, report, &order);
+}
+
+enum err stage_report(struct stage *stage, struct stage_device *device, enum native_phase phase,
+                      struct native_verdict *out)
+{
+    device->report_id++;
+    return stage_repeat(stage, device, phase, out);
+}
+
+void stage_boot(struct stage_device *device, const char *version)
+{
+    memcpy(device->other, device->running, DIGEST_SIZE);
+    stage_image(version, device->running);
+    (void)snprintf(device->version, sizeof device->version, "%s", version);
+    device->boot_count++;
+}
+
+/* ---- looking ---- */
+
+int64_t stage_number(struct stage *stage, const char *sql)
+{
+    db_query(stage->db, sql);
+    assert_int_equal(db_one(stage->db), ERR_OK);
+    return db_column_int(stage->db, 0);
+}
+
+const struct device_presence *stage_seen(const struct stage *stage, const char *name)
+{
+    for (uint32_t i = 0; i < stage->presence_count; i++) {
+        if (strcmp(stage->presence[i].name, name) == 0)
+            return stage->presence[i].gone ? NULL : &stage->presence[i].facts;
+    }
+    return NULL;
+}
+
+static void check_tallies(struct stage *stage)
+{
+    assert_int_equal(
+        stage_number(
+            stage, "SELECT count(*) FROM rollout_stage r WHERE"
+                   " (r.waiting, r.exposed, r.good, r.failed, r.silent) <>"
+                   " (SELECT count(*) FILTER (WHERE a.standing = 1),"
+                   "  count(*) FILTER (WHERE a.standing = 2),"
+                   "  count(*) FILTER (WHERE a.standing = 3),"
+                   "  count(*) FILTER (WHERE a.standing = 4),"
+                   "  count(*) FILTER (WHERE a.standing = 5) FROM assignment a"
+                   "  WHERE a.tenant = r.tenant AND a.rollout = r.rollout AND a.stage = r.stage)"),
+        0);
+    assert_int_equal(stage_number(stage,
+                                  "SELECT count(*) FROM rollout r WHERE"
+                                  " (r.away, r.on_the_way, r.back, r.stranded) <>"
+                                  " (SELECT count(*) FILTER (WHERE a.whereabouts = 1),"
+                                  "  count(*) FILTER (WHERE a.whereabouts = 2),"
+                                  "  count(*) FILTER (WHERE a.whereabouts = 3),"
+                                  "  count(*) FILTER (WHERE a.whereabouts = 4) FROM assignment a"
+                                  "  WHERE a.tenant = r.tenant AND a.rollout = r.id)"),
+                     0);
+}
+
+/* Whatever waits in a rollout that was stopped could still flip. */
+static void check_recalled(struct stage *stage)
+{
+    db_query(stage->db, "SELECT count(*) FROM assignment a JOIN rollout r ON r.tenant = a.tenant"
+                        " AND r.id = a.rollout WHERE a.standing = $1 AND r.state IN ($2, $3)"
+                        " AND a.moved_ms < r.state_ms");
+    db_bind_int(stage->db, STANDING_WAITING);
+    db_bind_int(stage->db, ROLLOUT_HALTED);
+    db_bind_int(stage->db, ROLLOUT_ABORTED);
+    assert_int_equal(db_one(stage->db), ERR_OK);
+    assert_int_equal(db_column_int(stage->db, 0), 0);
+}
+
+static void check_audit(struct stage *stage)
+{
+    uint8_t hash[DIGEST_SIZE] = {0};
+    struct audit_head head;
+    struct audit_row row;
+    uint64_t seq = 0;
+    bool found = true;
+
+    while (found) {
+        assert_int_equal(store_audit_next(stage->db, 1, seq, &row, &found), ERR_OK);
+        if (!found)
+            break;
+        assert_int_equal(row.seq, ++seq);
+        audit_chain(hash, row.line, hash);
+        assert_memory_equal(hash, row.hash, DIGEST_SIZE);
+    }
+    assert_int_equal(store_audit_head(stage->db, 1, &head), ERR_OK);
+    assert_int_equal(head.seq, seq);
+    assert_memory_equal(head.hash, hash, DIGEST_SIZE);
+}
+
+/* Active assignments are attached, and a device has at most one. */
+static void check_attached(struct stage *stage)
+{
+    assert_int_equal(stage_number(stage, "SELECT count(*) FROM assignment a JOIN device_state s ON"
+                                         " s.tenant = a.tenant AND s.device = a.device"
+                                         " WHERE a.standing IN (1, 2) AND s.assignment <> a.id"),
+                     0);
+}
+
+/* A quiet answer is never wrong: whoever has something waiting is known to have. */
+static void check_presence(struct stage *stage)
+{
+    for (uint32_t i = 0; i < stage->presence_count; i++) {
+        const struct stage_presence *presence = &stage->presence[i];
+        struct device_row row;
+
+        if (presence->gone)
+            continue;
+        assert_int_equal(store_device_find(stage->db, 1, span_of(presence->name), &row), ERR_OK);
+        assert_int_equal(row.status, presence->facts.status);
+        if (row.assignment != 0 || row.wanted != 0)
+            assert_true(presence->facts.has_work);
+    }
+}
+
+void stage_check(struct stage *stage)
+{
+    check_tallies(stage);
+    check_recalled(stage);
+    check_audit(stage);
+    check_attached(stage);
+    check_presence(stage);
+}
