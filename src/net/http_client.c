@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -13,6 +14,7 @@
 
 #define CONNECT_S_DEFAULT 15u
 #define STALL_S_DEFAULT   30u
+#define PACE_US_MAX       100000 /* microseconds between two looks at the watch */
 
 struct http_client {
     CURL *curl;
@@ -20,6 +22,7 @@ struct http_client {
     struct utc time_floor;
     uint32_t connect_s, stall_s;
     uint64_t bytes_per_s;
+    int64_t paced_us; /* monotonic time before which the cap allows no further byte */
     bool plain_allowed;
     uint8_t *body; /* grown as needed, kept for the next call */
     size_t body_room;
@@ -33,6 +36,7 @@ struct flight {
     size_t body_size, size_max;
     uint64_t uploaded;
     enum err err; /* why we stopped the transfer ourselves */
+    bool stopped; /* by the watch */
     char text[CURL_ERROR_SIZE];
 };
 
@@ -208,12 +212,62 @@ static enum err pass_on(struct flight *flight, struct span bytes)
     return call->sink.take(call->sink.self, bytes);
 }
 
+static int on_progress(void *self, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                       curl_off_t up)
+{
+    struct flight *flight = self;
+    const struct http_watch *watch = &flight->call->watch;
+    bool upwards = flight->call->upload_size > 0;
+
+    if (!watch->go_on)
+        return 0;
+    if (watch->go_on(watch->self, (uint64_t)(upwards ? up : down),
+                     (uint64_t)(upwards ? up_total : down_total)))
+        return 0;
+    flight->err = ERR_AGAIN;
+    flight->stopped = true;
+    return 1;
+}
+
+static int64_t monotonic_us(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* Wait until `size` more bytes are within the cap; TCP makes the sender wait with us. libcurl has
+ * a cap of its own, but reads up to a hundred buffers before it looks at it. The watch is asked
+ * while we wait. */
+static enum err pace(struct flight *flight, size_t size)
+{
+    struct http_client *client = flight->client;
+    int64_t now_us = monotonic_us();
+
+    if (client->bytes_per_s == 0)
+        return ERR_OK;
+    if (client->paced_us < now_us)
+        client->paced_us = now_us;
+    client->paced_us += (int64_t)((double)size * 1e6 / (double)client->bytes_per_s);
+    while ((now_us = monotonic_us()) < client->paced_us) {
+        int64_t wait_us = client->paced_us - now_us;
+
+        (void)usleep((useconds_t)(wait_us < PACE_US_MAX ? wait_us : PACE_US_MAX));
+        if (on_progress(flight, 0, 0, 0, 0) != 0)
+            return ERR_AGAIN;
+    }
+    return ERR_OK;
+}
+
 static size_t take_body(char *at, size_t one, size_t count, void *self)
 {
     struct flight *flight = self;
     size_t size = one * count;
 
     flight->err = pass_on(flight, (struct span){(const uint8_t *)at, size});
+    if (flight->err == ERR_OK)
+        flight->err = pace(flight, size);
     return flight->err == ERR_OK ? size : 0;
 }
 
@@ -249,22 +303,6 @@ static int rewind_body(void *self, curl_off_t offset, int origin)
         return CURL_SEEKFUNC_CANTSEEK;
     flight->uploaded = (uint64_t)offset;
     return CURL_SEEKFUNC_OK;
-}
-
-static int on_progress(void *self, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
-                       curl_off_t up)
-{
-    struct flight *flight = self;
-    const struct http_watch *watch = &flight->call->watch;
-    bool upwards = flight->call->upload_size > 0;
-
-    if (!watch->go_on)
-        return 0;
-    if (watch->go_on(watch->self, (uint64_t)(upwards ? up : down),
-                     (uint64_t)(upwards ? up_total : down_total)))
-        return 0;
-    flight->err = ERR_AGAIN;
-    return 1;
 }
 
 static struct curl_slist *add_line(struct curl_slist *list, const char *line)
@@ -317,7 +355,6 @@ static void set_client(struct http_client *client)
     SET(CONNECTTIMEOUT, (long)client->connect_s);
     SET(LOW_SPEED_LIMIT, 1L);
     SET(LOW_SPEED_TIME, (long)client->stall_s);
-    SET(MAX_RECV_SPEED_LARGE, (curl_off_t)client->bytes_per_s);
 }
 
 static void set_request_body(CURL *curl, const struct http_call *call, const char *method)
@@ -379,7 +416,9 @@ static enum err classify(CURLcode code)
 static enum err conclude(const struct flight *flight, CURLcode code, struct why *why)
 {
     if (flight->err != ERR_OK) {
-        if (flight->text[0])
+        if (flight->stopped)
+            why_say(why, NULL, "stopped before there was an answer");
+        else if (flight->text[0])
             why_say(why, NULL, flight->text);
         return flight->err;
     }

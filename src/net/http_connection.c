@@ -554,6 +554,8 @@ void http_call_reply(struct http_call *call, const struct http_reply *reply)
 
 void http_call_open_stream(struct http_call *call, const struct http_reply *reply)
 {
+    if (call->state == HTTP_GONE)
+        handler_of(call)->gone(call->server->config.self, call);
     if (!begin_reply(call, reply))
         return;
     call->close_after = true;
@@ -575,9 +577,10 @@ bool http_call_send(struct http_call *call, struct span bytes, size_t queue_max)
     return true;
 }
 
-void http_call_end(struct http_call *call)
+void http_call_end(struct http_call *call, struct span last)
 {
     CHECK(call->state == HTTP_STREAM);
+    CHECK(bytes_append(&call->output.queued, last.at, last.size));
     call->state = HTTP_SEND;
     set_deadline(call, limits_of(call)->send_ms);
     run_unless_running(call);

@@ -194,6 +194,8 @@ void reply_put_head(struct http_call *call, const struct http_reply *reply, bool
     CHECK(!buf.overflow);
     count_up(call->server->config.counters.bytes_out, bodiless ? 0 : (int64_t)size);
     send_or_queue(call, buf_written(&buf));
+    if (endless)
+        CHECK(bytes_append(&call->output.queued, reply->body.at, reply->body.size));
     if (!bodiless && !small && size > 0)
         attach_body(call, reply);
     else

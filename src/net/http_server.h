@@ -134,14 +134,15 @@ struct http_reply {
 
 void http_call_reply(struct http_call *call, const struct http_reply *reply);
 
-/* Begin a reply without end: head only, then http_call_send() at will. */
+/* Begin a reply without end: the head and `reply->body`, then http_call_send() at will. gone() is
+ * called when it ends from the other side, which may happen inside any of these calls. */
 void http_call_open_stream(struct http_call *call, const struct http_reply *reply);
 
 /* False when more than `queue_max` bytes would wait; nothing is sent then. */
 bool http_call_send(struct http_call *call, struct span bytes, size_t queue_max) MUST_USE;
 
-/* End a stream; gone() is not called. */
-void http_call_end(struct http_call *call);
+/* End a stream after these last bytes; gone() is not called any more. */
+void http_call_end(struct http_call *call, struct span last);
 
 /* The handler's own pointer; NULL at the start of each request. */
 void http_call_set_user(struct http_call *call, void *user);

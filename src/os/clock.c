@@ -17,6 +17,14 @@ struct instant clock_instant(void)
     return (struct instant){now_ms(CLOCK_MONOTONIC)};
 }
 
+int64_t clock_us(void)
+{
+    struct timespec now;
+
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 struct utc clock_utc(void)
 {
     return (struct utc){now_ms(CLOCK_REALTIME)};

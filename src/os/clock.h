@@ -6,5 +6,8 @@
 /* Monotonic; for timeouts. */
 struct instant clock_instant(void);
 
+/* Monotonic in microseconds; for measuring. */
+int64_t clock_us(void);
+
 /* Calendar time of this machine; may jump. */
 struct utc clock_utc(void);

@@ -13,7 +13,8 @@ struct mailbox {
     pthread_mutex_t mutex;
     struct mailbox_item *first, *last;
     size_t count, capacity;
-    int fd; /* an eventfd: readable exactly while count > 0 */
+    bool awake; /* for ever readable */
+    int fd;     /* an eventfd: readable exactly while count > 0 */
 };
 
 struct mailbox *mailbox_open(size_t capacity)
@@ -93,7 +94,7 @@ static struct mailbox_item *take_now(struct mailbox *mailbox, size_t count_max, 
         mailbox->first = end->next;
         end->next = NULL;
         mailbox->count -= taken;
-        if (mailbox->count == 0)
+        if (mailbox->count == 0 && !mailbox->awake)
             CHECK(read(mailbox->fd, &ignored, sizeof ignored) == (ssize_t)sizeof ignored);
     }
     unlock(mailbox);
@@ -113,6 +114,16 @@ struct mailbox_item *mailbox_take(struct mailbox *mailbox, size_t count_max, int
         return first;
     CHECK(poll(&ready, 1, wait_ms) >= 0 || errno == EINTR);
     return take_now(mailbox, count_max, count);
+}
+
+void mailbox_wake(struct mailbox *mailbox)
+{
+    const uint64_t one = 1;
+
+    lock(mailbox);
+    mailbox->awake = true;
+    CHECK(write(mailbox->fd, &one, sizeof one) == (ssize_t)sizeof one);
+    unlock(mailbox);
 }
 
 int mailbox_fd(const struct mailbox *mailbox)

@@ -30,6 +30,9 @@ bool mailbox_put(struct mailbox *mailbox, struct mailbox_item *item) MUST_USE;
 struct mailbox_item *mailbox_take(struct mailbox *mailbox, size_t count_max, int wait_ms,
                                   size_t *count);
 
+/* End the reader's wait, and every later one: for telling it to stop. Any thread. */
+void mailbox_wake(struct mailbox *mailbox);
+
 /* Readable while something is inside. The reader must not read it itself. */
 int mailbox_fd(const struct mailbox *mailbox);
 

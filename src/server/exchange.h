@@ -27,6 +27,9 @@ enum exchange_kind {
      * with status 100 to let it in (the front then reads the body and sends EXCHANGE_HTTP with
      * `upload` filled), or with a final status (401, 403, 204 "have it already" ...). */
     EXCHANGE_UPLOAD_BEGIN,
+
+    /* Not a request: something to tell the event streams; see stream.h. Fronts only. */
+    EXCHANGE_EVENT,
 };
 
 enum exchange_method {

@@ -19,14 +19,14 @@ enum presence_status {
     PRESENCE_REVOKED,
 };
 
-#define INVENTORY_DIGEST_SIZE 8u /* bytes of SHA-256 that a poll carries */
+#define PRESENCE_INVENTORY_SIZE 8u /* bytes of SHA-256 that a poll carries */
 
 struct presence_facts {
     enum presence_status status;
     uint8_t fingerprint[DIGEST_SIZE]; /* of the device's current certificate */
     uint8_t running[DIGEST_SIZE];     /* as it reported it last */
     uint8_t other[DIGEST_SIZE];       /* the other bank as reported; zeros = not reported */
-    uint8_t inventory[INVENTORY_DIGEST_SIZE];
+    uint8_t inventory[PRESENCE_INVENTORY_SIZE];
     uint32_t boot_count;
     bool has_work;   /* something waits for it, or is asked of it: ask the engine */
     uint32_t poll_s; /* its poll interval; 0 = the server's default */
@@ -61,7 +61,7 @@ struct presence_poll {
     const uint8_t *fingerprint; /* DIGEST_SIZE, from TLS */
     const uint8_t *running;     /* DIGEST_SIZE */
     const uint8_t *other;       /* DIGEST_SIZE, or NULL when absent */
-    const uint8_t *inventory;   /* INVENTORY_DIGEST_SIZE */
+    const uint8_t *inventory;   /* PRESENCE_INVENTORY_SIZE */
     uint32_t boot_count;
     struct utc now;
     int64_t gap_ms; /* a silence longer than this is a gap that the engine records */

@@ -1,0 +1,60 @@
+/* One front thread: connections, TLS, HTTP, and what can be answered without the engine.
+ *
+ *   quiet poll, metadata of an active device, blob of an active device   -> from memory or file
+ *   PUT of a blob      -> engine: may it?  -> streamed to a temporary file -> engine: take it
+ *   everything else    -> engine           -> reply
+ *
+ * It decides nothing about rollouts; what it does not know for certain it asks. */
+#pragma once
+
+#include "base/prng.h"
+#include "net/http_server.h"
+#include "server/engine.h"
+#include "server/presence.h"
+#include "server/shelf.h"
+#include "server/stats.h"
+
+struct front;
+
+/* Where blobs are. Called from front threads at the same time. */
+struct front_blobs {
+    const void *self;
+    enum err (*open)(const void *self, const uint8_t sha256[DIGEST_SIZE], int *fd, uint64_t *size);
+    const char *upload_directory; /* temporary files of uploads, on the same file system */
+};
+
+struct front_config {
+    const char *address;    /* to listen on */
+    struct tls_server *tls; /* shared by all fronts; NULL: plain HTTP, for tests */
+    struct http_limits limits;
+    uint64_t upload_max;          /* bytes of one uploaded blob */
+    uint32_t poll_interval_s;     /* devices are told so, with jitter */
+    uint32_t poll_jitter_percent; /* of it, in both directions */
+    int64_t gap_ms;               /* a device that was silent longer goes to the engine */
+    struct front_blobs blobs;
+    struct presence *presence;
+    struct shelf *shelf;
+    struct stats *stats;
+    const struct log *log;
+};
+
+/* Binds the address. */
+enum err front_open(const struct front_config *config, struct front **out,
+                    struct why *why) MUST_USE;
+
+/* "ADDRESS:PORT" it is bound to; lives with the front. */
+const char *front_address(const struct front *front);
+
+/* Begin to serve, in a thread of its own. */
+enum err front_start(struct front *front, struct engine *engine, struct why *why) MUST_USE;
+
+/* Replies and events, from the engine. Any thread. */
+void front_deliver(struct front *front, struct mailbox_item *item);
+
+/* Take no new connections, finish requests under way for at most `patience_ms`, and end the
+ * thread. The engine must still run. front_drain() only asks, front_join() waits: ask all first. */
+void front_drain(struct front *front, int64_t patience_ms);
+void front_join(struct front *front);
+
+/* After the thread has ended, and the engine too. NULL-safe. */
+void front_close(struct front *front);

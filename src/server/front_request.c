@@ -1,0 +1,369 @@
+/* Where requests go: answered here, or handed to the engine. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "codec/hex.h"
+#include "format/native.h"
+#include "net/http_query.h"
+#include "os/clock.h"
+#include "server/front_inside.h"
+
+#define OVERLOAD_RETRY_S 5u /* seconds; with as much jitter on top */
+
+static struct span sub(struct span text, size_t from)
+{
+    return (struct span){text.at + from, text.size - from};
+}
+
+static bool begins_with(struct span text, const char *prefix)
+{
+    size_t size = strlen(prefix);
+
+    return text.size >= size && memcmp(text.at, prefix, size) == 0;
+}
+
+static bool is_device_path(struct span path)
+{
+    return begins_with(path, "/device/");
+}
+
+static struct span peer_tenant(const struct tls_peer *peer)
+{
+    return span_of(peer->organization);
+}
+
+static struct span peer_device(const struct tls_peer *peer)
+{
+    return span_of(peer->common_name);
+}
+
+/* ---- Errors of our own ---- */
+
+static enum err err_of_status(uint16_t status)
+{
+    switch (status) {
+    case 404:
+        return ERR_NOT_FOUND;
+    case 408:
+    case 503:
+        return ERR_AGAIN;
+    case 413:
+    case 414:
+    case 431:
+        return ERR_TOO_BIG;
+    case 507:
+        return ERR_STORAGE;
+    default:
+        return ERR_INVALID;
+    }
+}
+
+/* The sentence must need no escapes: literals only. */
+static size_t write_problem(const struct http_head *head, uint16_t status, enum err err,
+                            const char *sentence, char *to, size_t to_size)
+{
+    struct buf buf = buf_over(to, to_size);
+
+    if (head && is_device_path(head->path)) {
+        struct native_error message = {.err = span_of(err_name(err)), .detail = span_of(sentence)};
+
+        CHECK(native_error_encode(&message, &buf) == ERR_OK);
+        return buf.size;
+    }
+    buf_text(&buf, "{\"type\":\"urn:slipway:error:");
+    buf_text(&buf, err_name(err));
+    buf_text(&buf, "\",\"title\":\"");
+    buf_text(&buf, err_text(err));
+    buf_text(&buf, "\",\"status\":");
+    buf_uint(&buf, status);
+    buf_text(&buf, ",\"detail\":\"");
+    buf_text(&buf, sentence);
+    buf_text(&buf, "\"}");
+    CHECK(!buf.overflow);
+    return buf.size;
+}
+
+static void send_problem(struct http_call *call, const struct http_head *head, uint16_t status,
+                         enum err err, const char *sentence, unsigned retry_s)
+{
+    bool device = head && is_device_path(head->path);
+    char body[512], retry[16];
+    struct http_field fields[] = {{"Retry-After", retry}};
+    struct http_reply reply = {
+        .status = status,
+        .content_type = device ? "application/cbor" : "application/problem+json",
+        .fields = fields,
+        .fields_count = retry_s > 0 ? 1 : 0,
+    };
+
+    (void)snprintf(retry, sizeof retry, "%u", retry_s);
+    reply.body.size = write_problem(head, status, err, sentence, body, sizeof body);
+    reply.body.at = (const uint8_t *)body;
+    http_call_reply(call, &reply);
+}
+
+void front_problem(struct http_call *call, const struct http_head *head, uint16_t status,
+                   enum err err, const char *sentence)
+{
+    send_problem(call, head, status, err, sentence, 0);
+}
+
+/* ---- To the engine ---- */
+
+static enum exchange_method method_of(enum http_method method)
+{
+    switch (method) {
+    case HTTP_METHOD_GET:
+    case HTTP_METHOD_HEAD:
+        return METHOD_GET;
+    case HTTP_METHOD_POST:
+        return METHOD_POST;
+    case HTTP_METHOD_PUT:
+        return METHOD_PUT;
+    case HTTP_METHOD_PATCH:
+        return METHOD_PATCH;
+    case HTTP_METHOD_DELETE:
+        return METHOD_DELETE;
+    case HTTP_METHOD_OTHER:
+    default:
+        return METHOD_OTHER;
+    }
+}
+
+void front_peer(const struct http_call *call, struct utc now, struct peer *out)
+{
+    const struct tls_peer *peer = http_call_peer(call);
+
+    *out = (struct peer){.certificate = PEER_NO_CERTIFICATE};
+    CHECK_STATIC(sizeof out->address >= HTTP_ADDRESS_SIZE);
+    http_call_address(call, out->address);
+    if (!peer)
+        return;
+    out->certificate =
+        now.ms > peer->not_after.ms ? PEER_CERTIFICATE_EXPIRED : PEER_CERTIFICATE_VALID;
+    memcpy(out->tenant, peer->organization, sizeof out->tenant);
+    memcpy(out->device, peer->common_name, sizeof out->device);
+    memcpy(out->fingerprint, peer->fingerprint, sizeof out->fingerprint);
+}
+
+static struct exchange *make_exchange(const struct http_call *call, const struct http_head *head,
+                                      enum exchange_kind kind, struct span body)
+{
+    struct exchange_parts parts = {
+        .kind = kind,
+        .now = clock_utc(),
+        .request = {.method = method_of(head->method),
+                    .path = head->path,
+                    .query = head->query,
+                    .authorization = http_head_value(head, "authorization"),
+                    .content_type = http_head_value(head, "content-type"),
+                    .idempotency_key = http_head_value(head, "idempotency-key"),
+                    .if_match = http_head_value(head, "if-match"),
+                    .if_none_match = http_head_value(head, "if-none-match"),
+                    .accept = http_head_value(head, "accept"),
+                    .last_event_id = http_head_value(head, "last-event-id"),
+                    .user_agent = http_head_value(head, "user-agent"),
+                    .body = body},
+    };
+
+    front_peer(call, parts.now, &parts.peer);
+    return exchange_open(&parts);
+}
+
+static void overloaded(struct front *front, struct http_call *call, const struct http_head *head)
+{
+    unsigned retry_s = OVERLOAD_RETRY_S + (unsigned)prng_below(&front->prng, OVERLOAD_RETRY_S + 1);
+
+    STATS_ADD(front->config.stats, overload_total, 1);
+    send_problem(call, head, 503, ERR_AGAIN, "the server is busy; try again later", retry_s);
+}
+
+void front_ask(struct front *front, struct http_call *call, const struct http_head *head,
+               enum exchange_kind kind, struct span body, struct front_user *upload)
+{
+    struct exchange *exchange = make_exchange(call, head, kind, body);
+
+    CHECK(exchange);
+    exchange->front = front;
+    exchange->call = call;
+    if (upload && front_finish_upload(upload, &exchange->upload) != ERR_OK) {
+        exchange_close(exchange);
+        front_problem(call, head, 507, ERR_STORAGE, "the upload cannot be stored");
+        return;
+    }
+    if (!engine_submit(front->engine, exchange)) {
+        exchange_close(exchange);
+        overloaded(front, call, head);
+    }
+}
+
+/* ---- From memory ---- */
+
+/* An active device with its current certificate: what it asks of us needs no engine. */
+static bool is_active(struct front *front, const struct tls_peer *peer, struct utc now)
+{
+    struct presence_facts facts;
+
+    return peer && now.ms <= peer->not_after.ms &&
+           presence_get(front->config.presence, peer_tenant(peer), peer_device(peer), &facts) &&
+           facts.status == PRESENCE_ACTIVE &&
+           memcmp(facts.fingerprint, peer->fingerprint, DIGEST_SIZE) == 0;
+}
+
+/* The interval with jitter: a fleet that was switched on at once must not poll at once. */
+static uint32_t next_poll_s(struct front *front, uint32_t poll_s)
+{
+    uint64_t base = poll_s != 0 ? poll_s : front->config.poll_interval_s;
+    uint64_t width = base * front->config.poll_jitter_percent / 100;
+    uint64_t jittered = base - width + prng_below(&front->prng, 2 * width + 1);
+
+    return jittered > 0 ? (uint32_t)jittered : 1u;
+}
+
+static void answer_nothing(struct front *front, struct http_call *call, uint32_t poll_s,
+                           struct utc now)
+{
+    struct native_answer answer = {.kind = NATIVE_NOTHING,
+                                   .next_poll_s = next_poll_s(front, poll_s),
+                                   .server_s = (uint64_t)(now.ms / 1000)};
+    uint8_t bytes[128];
+    struct buf buf = buf_over(bytes, sizeof bytes);
+    struct http_reply reply = {.status = 200, .content_type = "application/cbor"};
+
+    CHECK(native_answer_encode(&answer, &buf) == ERR_OK);
+    reply.body = buf_written(&buf);
+    STATS_ADD(front->config.stats, polls_quiet, 1);
+    http_call_reply(call, &reply);
+}
+
+/* True when the poll has been answered from memory. */
+static bool poll_quietly(struct front *front, struct http_call *call, struct span body)
+{
+    const struct tls_peer *peer = http_call_peer(call);
+    struct utc now = clock_utc();
+    struct presence_poll facts = {.now = now, .gap_ms = front->config.gap_ms};
+    struct native_poll poll;
+    uint32_t poll_s = 0;
+
+    if (!peer || now.ms > peer->not_after.ms || native_poll_decode(body, &poll) != ERR_OK)
+        return false;
+    if (poll.assignment != 0 || !poll.running.known || !poll.inventory_known)
+        return false;
+    facts.fingerprint = peer->fingerprint;
+    facts.running = poll.running.at;
+    facts.other = poll.other.known ? poll.other.at : NULL;
+    facts.inventory = poll.inventory;
+    facts.boot_count = poll.boot_count;
+    if (!presence_quiet(front->config.presence, peer_tenant(peer), peer_device(peer), &facts,
+                        &poll_s))
+        return false;
+    answer_nothing(front, call, poll_s, now);
+    return true;
+}
+
+/* GET of metadata or of a blob by an active device. True when it has been answered. */
+static bool fetch_from_here(struct front *front, struct http_call *call,
+                            const struct http_head *head)
+{
+    const struct tls_peer *peer = http_call_peer(call);
+    bool metadata = begins_with(head->path, "/device/v1/tuf/");
+    bool plain = begins_with(head->path, "/tuf/");
+    bool blob = begins_with(head->path, "/device/v1/blobs/");
+    uint8_t sha256[DIGEST_SIZE];
+    struct utc now = clock_utc();
+
+    if ((!metadata && !plain && !blob) || !is_active(front, peer, now))
+        return false;
+    presence_touch(front->config.presence, peer_tenant(peer), peer_device(peer), now);
+    if (!blob) {
+        size_t skipped = plain ? sizeof "/tuf/" - 1 : sizeof "/device/v1/tuf/" - 1;
+
+        front_send_shelf(front, call, head, peer_tenant(peer), sub(head->path, skipped));
+    } else if (hex_parse(sub(head->path, sizeof "/device/v1/blobs/" - 1), sha256, sizeof sha256)) {
+        front_send_blob(front, call, head, sha256);
+    } else {
+        front_problem(call, head, 404, ERR_NOT_FOUND, "there is no such blob");
+    }
+    return true;
+}
+
+/* ---- The handler ---- */
+
+static bool is_poll(const struct http_head *head)
+{
+    return head->method == HTTP_METHOD_POST && span_is(head->path, "/device/v1/poll");
+}
+
+static size_t body_size_max(const struct http_head *head)
+{
+    if (span_is(head->path, "/device/v1/logs"))
+        return LOG_UPLOAD_SIZE_MAX;
+    if (is_device_path(head->path))
+        return MESSAGE_SIZE_MAX;
+    if (begins_with(head->path, "/api/v1/trust/"))
+        return METADATA_SIZE_MAX;
+    if (begins_with(head->path, "/api/"))
+        return API_BODY_SIZE_MAX;
+    return 0;
+}
+
+static void on_head(void *self, struct http_call *call, const struct http_head *head)
+{
+    struct front *front = self;
+    bool reads = head->method == HTTP_METHOD_GET || head->method == HTTP_METHOD_HEAD;
+
+    if (head->method == HTTP_METHOD_PUT && begins_with(head->path, "/api/v1/blobs/")) {
+        front_ask(front, call, head, EXCHANGE_UPLOAD_BEGIN, (struct span){0}, NULL);
+        return;
+    }
+    if (reads && head->framing == HTTP_NO_BODY && fetch_from_here(front, call, head))
+        return;
+    http_call_collect(call, body_size_max(head));
+}
+
+static enum err on_piece(void *self, struct http_call *call, struct span piece)
+{
+    (void)self;
+    return front_upload_piece(http_call_user(call), piece);
+}
+
+static void on_complete(void *self, struct http_call *call, const struct http_head *head,
+                        struct span body)
+{
+    struct front *front = self;
+    struct front_user *upload = http_call_user(call);
+
+    http_call_set_user(call, NULL);
+    if (!upload && is_poll(head) && poll_quietly(front, call, body))
+        return;
+    front_ask(front, call, head, EXCHANGE_HTTP, body, upload);
+}
+
+static void on_refuse(void *self, struct http_call *call, const struct http_head *head,
+                      uint16_t status, const char *sentence)
+{
+    (void)self;
+    front_problem(call, head, status, err_of_status(status), sentence);
+}
+
+static void on_gone(void *self, struct http_call *call)
+{
+    struct front_user *user = http_call_user(call);
+
+    http_call_set_user(call, NULL);
+    if (!user)
+        return;
+    if (user->kind == FRONT_UPLOAD)
+        front_drop_upload(user);
+    else
+        front_drop_reader(self, user);
+}
+
+const struct http_handler front_handler = {
+    .head = on_head,
+    .piece = on_piece,
+    .complete = on_complete,
+    .refuse = on_refuse,
+    .gone = on_gone,
+};
