@@ -23,7 +23,7 @@ static const struct option_spec table[] = {
     {"attributes", 'a', OPTION_LIST, NULL, 0, 0, "KEY=VALUE", "Tell the server these facts about the device"},
     {"factory_version", 0, OPTION_TEXT, NULL, 0, 0, "VERSION", "Say this version of the image the device was made with"},
     {"factory_size", 0, OPTION_SIZE, "0", 0, INT64_MAX, "BYTES", "Take so much of the bank as that image; 0: all of it"},
-    {"security_version", 0, OPTION_INT, "0", 0, UINT32_MAX, "NUMBER", "Refuse releases below this security version from the first day"},
+    {"security_floor", 0, OPTION_INT, "0", 0, UINT32_MAX, "NUMBER", "Refuse releases below this security version from the first start on"},
 
     {"bank_a", 0, OPTION_PATH, NULL, 0, 0, "PATH", "Use this file or block device as bank a"},
     {"bank_b", 0, OPTION_PATH, NULL, 0, 0, "PATH", "Use this file or block device as bank b"},
@@ -218,7 +218,7 @@ static void read_numbers(const struct options *options, struct config *out)
     out->space_reserve = options_size(options, "space_reserve");
     out->bandwidth_limit = options_size(options, "bandwidth_limit");
     out->factory_size = options_size(options, "factory_size");
-    out->security_version = (uint32_t)options_int(options, "security_version");
+    out->security_floor = (uint32_t)options_int(options, "security_floor");
     out->boot_tries = (uint32_t)options_int(options, "boot_tries");
     out->health_timeout_s = options_duration_s(options, "health_timeout_s");
     out->trial_timeout_s = (uint32_t)options_duration_s(options, "trial_timeout_s");

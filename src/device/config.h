@@ -31,7 +31,7 @@ struct config {
     const char *banks[2];
     uint64_t bank_size, space_reserve, bandwidth_limit; /* bytes, bytes, bytes per second */
     uint64_t factory_size;                              /* bytes; 0: all of the bank */
-    uint32_t security_version;
+    uint32_t security_floor;
     enum config_boot boot;
     enum config_reboot reboot;
     const char *boot_file, *uboot_config, *kernel_cmdline;

@@ -71,28 +71,51 @@ static enum err open_trust(struct host *host, struct why *why)
     return err;
 }
 
-/* Before the agent has a record of its own, the running bank holds what the factory put there;
- * what that is follows from its content alone. */
-static enum err measure_factory(struct host *host, struct why *why)
+/* A running bank the record knows nothing of holds what the factory put there; what that is
+ * follows from its content alone. */
+static enum err measure_factory(struct host *host, uint8_t running, struct why *why)
 {
+    const struct bank_file *bank = &host->bank_files[running];
     struct record_image *factory = &host->core_config.factory;
-    struct boot_view view;
 
-    if (record_file_exists(&host->record))
-        return ERR_OK;
-    TRY(host->boot.ops->look(host->boot.self, &view));
     factory->length = host->config->factory_size;
     if (factory->length == 0)
-        TRY(bank_file_size(&host->bank_files[view.running], &factory->length, why));
+        TRY(bank_file_size(bank, &factory->length, why));
     if (factory->length == 0)
         return ERR_OK; /* an empty bank: nothing is known */
-    TRY(bank_file_digest(&host->bank_files[view.running], factory->length, factory->sha256, why));
+    TRY(bank_file_digest(bank, factory->length, factory->sha256, why));
     if (host->config->factory_version)
         (void)snprintf(factory->version, sizeof factory->version, "%s",
                        host->config->factory_version);
-    factory->security_version = host->config->security_version;
+    factory->security_version = host->config->security_floor;
     factory->known = true;
     return ERR_OK;
+}
+
+/* The first start of all: the record begins with the security floor of the factory. */
+static enum err begin_record(struct host *host, struct record *out, struct why *why)
+{
+    uint32_t sequence = 0;
+
+    *out = (struct record){.state = AGENT_IDLE, .security_floor = host->config->security_floor};
+    return record_save(&host->slots, out, &sequence) == ERR_OK
+               ? ERR_OK
+               : say(why, ERR_STORAGE, "state_dir", "cannot write the record in %s",
+                     host->config->state_dir);
+}
+
+static enum err prepare_record(struct host *host, struct why *why)
+{
+    struct boot_view view;
+    struct record record;
+    uint32_t sequence;
+    enum err err = record_load(&host->slots, &record, &sequence);
+
+    if (err == ERR_NOT_FOUND)
+        err = begin_record(host, &record, why);
+    TRY(err);
+    TRY(host->boot.ops->look(host->boot.self, &view));
+    return record.banks[view.running].known ? ERR_OK : measure_factory(host, view.running, why);
 }
 
 static enum err make_inventory_digest(struct host *host)
@@ -179,7 +202,7 @@ static enum err open_all(struct host *host, struct why *why)
     TRY(open_banks(host, why));
     TRY(open_boot(host, why));
     TRY(open_trust(host, why));
-    TRY(measure_factory(host, why));
+    TRY(prepare_record(host, why));
     TRY(make_inventory_digest(host));
     configure_core(host);
     make_room(host);

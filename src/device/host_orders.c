@@ -194,6 +194,8 @@ static void do_chores(struct host *host)
 
 static void poll_failed(struct host *host, enum err err, const struct why *why)
 {
+    if (host->stopping) /* we gave it up ourselves: no failure to remember */
+        return;
     host->poll_failed = true;
     ring_note(&host->ring, LOG_LEVEL_WARN, "poll-failed", "err=%s why=\"%s\"", err_name(err),
               why->text);
@@ -271,7 +273,7 @@ static void carry_out_resolve(struct host *host)
                   host->target, target->facts.version, (unsigned long long)target->facts.length);
         event.facts = &target->facts;
         host_step(host, &event);
-    } else {
+    } else if (!host->stopping) {
         host_remember(host, "resolve-failed", &why);
         host_failed(host, AGENT_DO_RESOLVE, err, link_retry_s(&host->link));
     }
@@ -395,6 +397,8 @@ static void carry_out_report(struct host *host, const struct agent_order *order)
     fill_report(host, &report, detail);
     if (link)
         err = link_report(link, &report, &event.verdict.is, &why);
+    if (err != ERR_OK && host->stopping)
+        return;
     if (err != ERR_OK) {
         ring_note(&host->ring, LOG_LEVEL_WARN, "report-failed", "phase=%s err=%s why=\"%s\"",
                   native_phase_name(host->told.phase), err_name(err), why.text);

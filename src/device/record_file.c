@@ -67,8 +67,3 @@ enum err record_file_open(struct record_file *file, const char *directory,
     *slots = (struct record_slots){.ops = &file_ops, .self = file};
     return ERR_OK;
 }
-
-bool record_file_exists(const struct record_file *file)
-{
-    return file_exists(file->paths[0]) || file_exists(file->paths[1]);
-}

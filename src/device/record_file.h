@@ -26,6 +26,3 @@ struct record_file {
 /* `slots` refers to `file`, so that one must not move. */
 enum err record_file_open(struct record_file *file, const char *directory,
                           struct record_slots *slots, struct why *why) MUST_USE;
-
-/* Whether either slot exists: whether the agent has run here before. */
-bool record_file_exists(const struct record_file *file);

@@ -69,6 +69,14 @@ class Device:
                                             stdout=log, stderr=log)
         return self.process
 
+    def start_limited(self, file_size_max):
+        """As start(), with files that cannot grow past a size, as on a full disk."""
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                ["sh", "-c", 'trap "" XFSZ; ulimit -f "$1"; shift; exec "$@"', "sh",
+                 str(file_size_max // 512), AGENT, "-c", self.config], stdout=log, stderr=log)
+        return self.process
+
     def run(self, *words, timeout_s=60):
         """Power on once: boot loader, then the agent until it ends; its exit code."""
         self.boot()
