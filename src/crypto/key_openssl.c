@@ -1,6 +1,7 @@
 #include "crypto/key.h"
 
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/obj_mac.h>
 #include <openssl/pem.h>
@@ -54,6 +55,18 @@ static bool kind_of(const EVP_PKEY *pkey, enum key_kind *out)
     return false;
 }
 
+/* OpenSSL notes every failure in a list per thread, which its TLS code reads, too. What fails here
+ * has nothing to say there: each failing call is framed by these two. */
+static void quiet_begin(void)
+{
+    (void)ERR_set_mark();
+}
+
+static void quiet_end(void)
+{
+    (void)ERR_pop_to_mark();
+}
+
 /* Takes `pkey`, which may be NULL, whatever comes of it. */
 static enum err wrap(EVP_PKEY *pkey, bool is_private, struct key **out, struct why *why)
 {
@@ -101,8 +114,10 @@ static EVP_PKEY *read_pem(struct span pem, bool private_half)
     CHECK(pem.size <= KEY_FILE_SIZE_MAX);
     bio = BIO_new_mem_buf(pem.at, (int)pem.size);
     CHECK(bio);
+    quiet_begin();
     pkey = private_half ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL)
                         : PEM_read_bio_PUBKEY(bio, NULL, no_password, NULL);
+    quiet_end();
     BIO_free(bio);
     return pkey;
 }
@@ -181,7 +196,12 @@ bool key_is_private(const struct key *key)
 
 bool key_same(const struct key *a, const struct key *b)
 {
-    return a->kind == b->kind && EVP_PKEY_eq(a->pkey, b->pkey) == 1;
+    bool same;
+
+    quiet_begin();
+    same = a->kind == b->kind && EVP_PKEY_eq(a->pkey, b->pkey) == 1;
+    quiet_end();
+    return same;
 }
 
 struct key *key_share(const struct key *key)
@@ -236,8 +256,10 @@ bool key_verify(const struct key *key, struct span message, struct span signatur
     bool good;
 
     CHECK(context);
+    quiet_begin();
     good = EVP_DigestVerifyInit(context, NULL, digest_for(key), NULL, key->pkey) == 1 &&
            EVP_DigestVerify(context, signature.at, signature.size, message.at, message.size) == 1;
+    quiet_end();
     EVP_MD_CTX_free(context);
     return good;
 }

@@ -384,23 +384,36 @@ static void test_resume_trusts_what_is_stored_and_consistent(void **state)
     assert_int_equal(tuf_client_target(it->client, "camera/1.0/image", &target, NULL), ERR_INVALID);
 }
 
-static void test_full_disk(void **state)
+/* The disk refuses each file in turn (a folder is in the way of the write): what was stored
+ * before it stays, and the refresh goes on from there once there is room. */
+static void test_disk_that_refuses(void **state)
+{
+    static const char *const names[] = {"root.json", "timestamp.json", "snapshot.json",
+                                        "targets.json"};
+    static const char *const stored[] = {"1 - - -", "2 - - -", "2 1 - -", "2 1 1 -"};
+    struct client_case *it = *state;
+    char path[96];
+
+    forge_next(it->forge, TUF_ROOT);
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        (void)snprintf(path, sizeof path, "%s/%s.new", it->dir, names[i]);
+        assert_int_equal(mkdir(path, 0755), 0);
+        assert_refused(it, ERR_STORAGE, names[i], stored[i]);
+        assert_int_equal(rmdir(path), 0);
+    }
+    assert_int_equal(client_case_refresh(it), ERR_OK);
+    assert_stored(it, "2 1 1 1");
+}
+
+/* A write that was cut off leaves a file beside, which the next write replaces. */
+static void test_leftover_of_a_cut_write(void **state)
 {
     struct client_case *it = *state;
 
-    if (geteuid() == 0) { /* permissions do not stop root: put a folder in the way instead */
-        char path[96];
-
-        (void)snprintf(path, sizeof path, "%s/snapshot.json.new", it->dir);
-        assert_int_equal(mkdir(path, 0755), 0);
-        assert_refused(it, ERR_STORAGE, "snapshot.json", "1 1 - -");
-        assert_int_equal(rmdir(path), 0);
-    } else {
-        assert_int_equal(chmod(it->dir, 0555), 0);
-        assert_refused(it, ERR_STORAGE, "timestamp.json", "1 - - -");
-        assert_int_equal(chmod(it->dir, 0755), 0);
-    }
-    assert_int_equal(client_case_refresh(it), ERR_OK);
+    assert_int_equal(tuf_file_replace(it->dir, "targets.json.new", span_of("{\"torn"), NULL),
+                     ERR_OK);
+    assert_int_equal(client_case_restart(it), ERR_OK);
+    assert_false(tuf_file_exists(it->dir, "targets.json.new"));
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, client_case_open, client_case_close)
@@ -429,7 +442,8 @@ int main(void)
         CASE(test_anchor_and_stored_root),
         CASE(test_damaged_store),
         CASE(test_resume_trusts_what_is_stored_and_consistent),
-        CASE(test_full_disk),
+        CASE(test_disk_that_refuses),
+        CASE(test_leftover_of_a_cut_write),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
