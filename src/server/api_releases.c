@@ -162,16 +162,25 @@ static enum err refuse_metadata(struct api_call *call, enum err err)
     return err;
 }
 
+/* Whether it looks like metadata at all; whether it can be trusted is the story's business. */
 static enum err check_metadata(struct api_call *call, size_t size_max)
 {
     size_t size = call->exchange->request.body.size;
+    struct fields fields;
+    enum err err = ERR_OK;
 
-    if (size == 0)
-        return api_bad(call, NULL, "the body is empty; send the signed metadata");
     if (size > size_max)
         return api_refuse(call, 413, ERR_TOO_BIG, "the metadata may have at most %zu bytes",
                           size_max);
-    return ERR_OK;
+    fields = fields_open(call->exchange->request.body, FIELD_REQUIRED, &call->why);
+    if (fields.err != ERR_OK)
+        err = api_bad_why(call);
+    else if (!json_is_object(json_object_get(fields.root, "signed")))
+        err = api_bad(call, "signed", "must be an object; send signed TUF metadata");
+    else if (!json_is_array(json_object_get(fields.root, "signatures")))
+        err = api_bad(call, "signatures", "must be a list; send signed TUF metadata");
+    fields_close(&fields);
+    return err;
 }
 
 enum err api_trust_root(struct api_call *call)
