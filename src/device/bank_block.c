@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/span.h"
 #include "os/file.h"
 #include "os/say.h"
 
@@ -31,9 +32,8 @@ enum err bank_block_open(struct bank_file *file, const char *path, struct bank *
     uint64_t size = 0;
 
     *file = (struct bank_file){.fd = -1, .device = true};
-    if (!bank_block_is(path) || strlen(path) >= sizeof file->path)
+    if (!bank_block_is(path) || !span_to_text(span_of(path), file->path, sizeof file->path))
         return say(why, ERR_INVALID, NULL, "%s is not a block device", path);
-    (void)strcpy(file->path, path);
     file->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (file->fd < 0)
         return file_failed(why, "open", path);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/span.h"
 #include "crypto/digest.h"
 #include "os/file.h"
 #include "os/say.h"
@@ -122,9 +123,8 @@ enum err bank_file_open(struct bank_file *file, const char *path, uint64_t size,
                         struct why *why)
 {
     *file = (struct bank_file){.fd = -1};
-    if (strlen(path) >= sizeof file->path || size < BANK_FILE_ERASE_SIZE)
+    if (!span_to_text(span_of(path), file->path, sizeof file->path) || size < BANK_FILE_ERASE_SIZE)
         return say(why, ERR_INVALID, NULL, "%s: the path is too long or the bank too small", path);
-    (void)strcpy(file->path, path);
     file->fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
     if (file->fd < 0)
         return file_failed(why, "open", path);

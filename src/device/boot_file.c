@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/span.h"
 #include "os/file.h"
 #include "os/say.h"
 
@@ -140,9 +141,8 @@ enum err boot_file_open(struct boot_file *file, const char *path, uint32_t tries
 
     CHECK(tries >= 1 && tries <= TRIES_MAX);
     *file = (struct boot_file){.tries = tries};
-    if (strlen(path) >= sizeof file->path)
+    if (!span_to_text(span_of(path), file->path, sizeof file->path))
         return say(why, ERR_TOO_BIG, NULL, "%s: the path is too long", path);
-    (void)strcpy(file->path, path);
     *boot = (struct boot){.ops = &file_ops, .self = file};
     return boot_file_load(file, &state, why);
 }

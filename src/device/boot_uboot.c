@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/span.h"
 #include "os/file.h"
 #include "os/say.h"
 
@@ -201,10 +202,9 @@ enum err boot_uboot_open(struct boot_uboot *uboot, const char *config, const cha
 
     CHECK(tries >= 1);
     *uboot = (struct boot_uboot){.tries = tries};
-    if (strlen(config) >= sizeof uboot->config || strlen(cmdline) >= sizeof uboot->cmdline)
+    if (!span_to_text(span_of(config), uboot->config, sizeof uboot->config) ||
+        !span_to_text(span_of(cmdline), uboot->cmdline, sizeof uboot->cmdline))
         return say(why, ERR_TOO_BIG, NULL, "%s or %s: the path is too long", config, cmdline);
-    (void)strcpy(uboot->config, config);
-    (void)strcpy(uboot->cmdline, cmdline);
     TRY(running_bank(uboot, &running, why));
     TRY(environment_open(uboot, &environment, why));
     environment_close(&environment);
