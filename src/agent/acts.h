@@ -63,7 +63,7 @@ void enter_reporting(struct agent *agent, struct instant now, struct agent_order
 
 agent_act go_on, forget_work, settle_in, refuse_trial, start_trial, not_flipped, trial_ended,
     trial_over;
-agent_act leave_it, take_offer, recall, acknowledge, retry_report, resend_report;
+agent_act leave_it, take_offer, recall, recall_forgotten, acknowledge, retry_report, resend_report;
 agent_act resolve_again, resolve_failed, judge_facts, take_room, ask_room_again;
 agent_act take_list, fetch_again, fetch_failed, scan_chunk, erase_slice, take_chunk_bytes;
 agent_act read_back, measure_running;

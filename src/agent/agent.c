@@ -18,7 +18,7 @@ static enum agent_input answer_input(const struct agent *agent, const struct nat
             return INPUT_OFFER;
         return answer->assignment == in_hand ? INPUT_REACHED : INPUT_CANCEL;
     case NATIVE_CANCEL:
-        if (answer->assignment == 0 || answer->assignment == in_hand)
+        if (answer->assignment == 0 || answer->assignment == in_hand || in_hand == 0)
             return INPUT_CANCEL;
         return INPUT_REACHED;
     case NATIVE_NOTHING:

@@ -542,6 +542,18 @@ enum err recall(struct agent *agent, const struct agent_event *event, struct age
     return agent_finish(agent, PHASE_RECALLED, ERR_OK, AGENT_REASON_RECALLED);
 }
 
+/* The server takes back what power loss has made us forget, or what never arrived. It still wants
+ * to hear that nothing will come of it. */
+enum err recall_forgotten(struct agent *agent, const struct agent_event *event,
+                          struct agent_orders *out)
+{
+    (void)out;
+    if (event->kind != AGENT_EV_ANSWER || event->answer->assignment == 0)
+        return ERR_AGAIN;
+    agent->record.work = (struct record_work){.assignment = event->answer->assignment};
+    return agent_finish(agent, PHASE_RECALLED, ERR_OK, AGENT_REASON_RECALLED);
+}
+
 enum err leave_it(struct agent *agent, const struct agent_event *event, struct agent_orders *out)
 {
     (void)agent, (void)event, (void)out;

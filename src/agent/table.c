@@ -16,7 +16,7 @@ static const struct agent_row rows[] = {
     ROW(IDLE,      BOOTED_TRIAL,    refuse_trial,        IDLE,      IDLE,      IDLE),
     ROW(IDLE,      BOOTED_REVERTED, settle_in,           IDLE,      MEASURING, IDLE),
     ROW(IDLE,      OFFER,           take_offer,          RESOLVING, IDLE,      IDLE),
-    ROW(IDLE,      CANCEL,          leave_it,            IDLE,      IDLE,      IDLE),
+    ROW(IDLE,      CANCEL,          recall_forgotten,    REPORTING, IDLE,      REPORTING),
     ROW(IDLE,      REACHED,         leave_it,            IDLE,      IDLE,      IDLE),
 
     ROW(MEASURING, BOOTED,          settle_in,           IDLE,      MEASURING, IDLE),
