@@ -227,6 +227,16 @@ static enum rollout_state select_again(struct rollout *rollout, const struct rol
     return rollout->state;
 }
 
+/* Asking costs a look at the whole selection: the longer nothing has happened, the less often. */
+static int64_t admit_wait_ms(const struct rollout *rollout, struct utc now)
+{
+    int64_t wait_ms = (now.ms - rollout->quiet_since.ms) / 4;
+
+    if (wait_ms < ROLLOUT_ADMIT_RETRY_MS)
+        return ROLLOUT_ADMIT_RETRY_MS;
+    return wait_ms < ROLLOUT_ADMIT_RETRY_MAX_MS ? wait_ms : ROLLOUT_ADMIT_RETRY_MAX_MS;
+}
+
 static enum rollout_state count_admitted(struct rollout *rollout, const struct rollout_event *event,
                                          struct rollout_effects *out)
 {
@@ -237,7 +247,7 @@ static enum rollout_state count_admitted(struct rollout *rollout, const struct r
     rollout->tally[rollout->stage].at[STANDING_WAITING] += event->count;
     rollout->admit_after = (struct utc){0};
     if (event->count < asked)
-        rollout->admit_after.ms = event->now.ms + ROLLOUT_ADMIT_RETRY_MS;
+        rollout->admit_after.ms = event->now.ms + admit_wait_ms(rollout, event->now);
     return rollout->state;
 }
 
@@ -349,9 +359,19 @@ static enum rollout_state judge_moved(struct rollout *rollout, const struct roll
     return gate_breached(&out->verdict) ? halt(rollout, ROLLOUT_BY_GATE, out) : rollout->state;
 }
 
+/* The server's clock was ahead and has been put right: nothing waits for the wrong future. */
+static void follow_clock(struct rollout *rollout, struct utc now)
+{
+    if (rollout->quiet_since.ms > now.ms)
+        rollout->quiet_since = now;
+    if (rollout->admit_after.ms > now.ms + ROLLOUT_ADMIT_RETRY_MAX_MS)
+        rollout->admit_after.ms = now.ms + ROLLOUT_ADMIT_RETRY_MAX_MS;
+}
+
 static enum rollout_state climb(struct rollout *rollout, const struct rollout_event *event,
                                 struct rollout_effects *out)
 {
+    follow_clock(rollout, event->now);
     if (ended(rollout, event->now))
         return end(rollout, ROLLOUT_BY_SCHEDULE, out);
     if (!rollout->soaking)
@@ -446,6 +466,7 @@ static enum rollout_state admit_latecomers(struct rollout *rollout,
                                            const struct rollout_event *event,
                                            struct rollout_effects *out)
 {
+    follow_clock(rollout, event->now);
     if (!rollout->closed && ended(rollout, event->now))
         return close(rollout, ROLLOUT_BY_SCHEDULE, out);
     if (rollout->closed)

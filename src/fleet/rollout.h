@@ -30,13 +30,16 @@
 #include "fleet/assignment.h"
 #include "fleet/gate.h"
 
-#define ROLLOUT_STAGES_MAX     16u
-#define ROLLOUT_EFFECTS_MAX    4u
-#define ROLLOUT_ADMIT_MAX      5000u           /* devices per ADMIT: one transaction stays short */
-#define ROLLOUT_ADMIT_RETRY_MS 10000           /* between asks while nobody eligible is in reach */
-#define ROLLOUT_SOAK_MAX_S     (366u * 86400u) /* longer is a typing error */
-#define ROLLOUT_DEADLINE_MAX_S (366u * 86400u)
-#define ROLLOUT_RETRY_MAX      10u
+#define ROLLOUT_STAGES_MAX  16u
+#define ROLLOUT_EFFECTS_MAX 4u
+#define ROLLOUT_ADMIT_MAX   5000u /* devices per ADMIT: one transaction stays short */
+#define ROLLOUT_ADMIT_RETRY_MS                                         \
+    10000 /* least time between asks while nobody eligible is in reach \
+           */
+#define ROLLOUT_ADMIT_RETRY_MAX_MS 300000 /* most; a latecomer waits so long for its slot */
+#define ROLLOUT_SOAK_MAX_S         (366u * 86400u) /* longer is a typing error */
+#define ROLLOUT_DEADLINE_MAX_S     (366u * 86400u)
+#define ROLLOUT_RETRY_MAX          10u
 
 #define ROLLOUT_STATE_MAP(X)        \
     X(DRAFT, "draft")               \
@@ -109,14 +112,14 @@ struct rollout {
 
 enum rollout_event_kind {
     ROLLOUT_EV_APPROVE,
-    ROLLOUT_EV_START, /* `count`: devices the selector matches; none is refused */
+    ROLLOUT_EV_START, /* `count`: see rollout.selected; none is refused */
     ROLLOUT_EV_PAUSE, /* freeze: nobody is admitted, nobody gets leave to flip */
     ROLLOUT_EV_RESUME,
     ROLLOUT_EV_ADVANCE, /* a person opens the next stage without waiting */
     ROLLOUT_EV_ABORT,
     ROLLOUT_EV_ROLLBACK,
     ROLLOUT_EV_HALT,     /* a person or a judge outside this file pulls the brake */
-    ROLLOUT_EV_SELECTED, /* `count`: the selector matches so many now */
+    ROLLOUT_EV_SELECTED, /* `count`: rollout.selected is that now */
     ROLLOUT_EV_ADMITTED, /* answer to ROLLOUT_ADMIT: `count` assignments stepped with ADMIT */
     ROLLOUT_EV_RECALLED, /* answer to ROLLOUT_RECALL: `count` of `stage` stepped with RECALL */
     ROLLOUT_EV_MOVED,    /* any other assignment step that assignment_change_matters() */

@@ -450,6 +450,42 @@ static void test_nobody_in_reach_proves_nothing(void **state)
                         "[ 502] advance refused: the rollout is in its last stage (running)\n");
 }
 
+/* Each ask is a look at the whole selection: they become rarer while nothing happens. */
+static void test_asks_become_rarer(void **state)
+{
+    struct story *story = tell();
+    unsigned asks = 0;
+
+    (void)state;
+    story->in_reach = 0;
+    start(story, 0, 10);
+    for (int64_t second = 1; second <= 7200; second++) {
+        story->size = 0;
+        tick(story, second);
+        asks += strstr(story->trace, "admit 1;") != NULL;
+    }
+    assert_in_range(asks, 30, 50);
+}
+
+/* An outcome is stamped ten years ahead, then the clock is put right: the soak is not ten years. */
+static void test_clock_that_was_ahead(void **state)
+{
+    const int64_t ahead = 315360000;
+    struct story *story = tell();
+
+    (void)state;
+    start(story, 1, 10);
+    flip(story, ahead, 0, 1);
+    device(story, ahead, 0, ASSIGNMENT_EV_SUCCEEDED);
+    story->size = 0;
+    tick(story, 10);
+    tick(story, 69);
+    tick(story, 70);
+    assert_string_equal(story->trace, "[  10] tick (running)\n"
+                                      "[  69] tick (running)\n"
+                                      "[  70] tick -> admit 9 -> notify; admitted 9 (running)\n");
+}
+
 static void test_approval_and_calendar(void **state)
 {
     struct story *story = tell();
@@ -732,6 +768,8 @@ int main(void)
         cmocka_unit_test(test_silence_counts_and_is_corrected),
         cmocka_unit_test(test_offline_devices_give_their_slot_back),
         cmocka_unit_test(test_nobody_in_reach_proves_nothing),
+        cmocka_unit_test(test_asks_become_rarer),
+        cmocka_unit_test(test_clock_that_was_ahead),
         cmocka_unit_test(test_approval_and_calendar),
         cmocka_unit_test(test_rollback_of_all_that_flipped),
         cmocka_unit_test(test_latecomer_may_still_halt),

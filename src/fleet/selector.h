@@ -73,7 +73,7 @@ enum err selector_parse(struct span text, struct selector *out, struct selector_
                         struct why *why) MUST_USE;
 
 /* The canonical text: the same for every spelling of the same tree, parses back to an equal
- * tree. */
+ * tree. Quotes and spaces may make it longer than SELECTOR_SIZE_MAX, so keep what was typed. */
 void selector_print(const struct selector *selector, struct buf *out);
 
 /* The caller's answer to "what is the `index`-th value of `field`?"; false when there is none.
