@@ -112,7 +112,7 @@ static int upload_all(struct cli *cli, const struct tuf_metadata *targets)
     return CODE_OK;
 }
 
-static int publish(struct cli *cli, bool with_roots)
+static int publish(struct cli *cli, bool list_needed)
 {
     struct api_path path = api_path("/trust");
     struct tuf_metadata *targets = NULL;
@@ -127,13 +127,12 @@ static int publish(struct cli *cli, bool with_roots)
     root_version = (uint64_t)field_int(trust, "root_version");
     targets_version = (uint64_t)field_int(trust, "targets_version");
     json_decref(trust);
-    if (with_roots || root_version == 0)
-        code = publish_roots(cli, root_version);
+    code = publish_roots(cli, root_version);
     if (code != CODE_OK)
         return code;
     why_clear(&why);
     err = repository_current(dir_of(cli), TUF_TARGETS, &targets, &why);
-    if (err == ERR_NOT_FOUND && with_roots)
+    if (err == ERR_NOT_FOUND && !list_needed)
         return CODE_OK;
     if (err == ERR_NOT_FOUND)
         return complain(cli, CODE_NOT_FOUND, "%s has no completely signed release list",
@@ -149,7 +148,7 @@ static int publish(struct cli *cli, bool with_roots)
 
 int cmd_repo_publish(struct cli *cli)
 {
-    return publish(cli, true);
+    return publish(cli, false);
 }
 
 int cmd_release_publish(struct cli *cli)

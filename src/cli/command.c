@@ -27,8 +27,7 @@ static bool takes_next(const char *word)
     return false;
 }
 
-/* The index of the next word that is neither a global option nor its value; `argc` if none. */
-static int next_word(int argc, char **argv, int from)
+int command_word(int argc, char **argv, int from)
 {
     while (from < argc && argv[from][0] == '-' && argv[from][1] != '\0') {
         if (strcmp(argv[from], "--") == 0)
@@ -38,7 +37,7 @@ static int next_word(int argc, char **argv, int from)
     return from < argc ? from : argc;
 }
 
-static void take_out(int *argc, char **argv, int at)
+void command_take_out(int *argc, char **argv, int at)
 {
     memmove(&argv[at], &argv[at + 1], (size_t)(*argc - at) * sizeof *argv);
     (*argc)--;
@@ -68,7 +67,7 @@ static const struct command *find(const char *noun, const char *verb)
 enum err command_find(int *argc, char **argv, const struct command **out, const char **noun,
                       struct why *why)
 {
-    int first = next_word(*argc, argv, 1), second;
+    int first = command_word(*argc, argv, 1), second;
     const struct command *command;
 
     *noun = NULL;
@@ -78,7 +77,7 @@ enum err command_find(int *argc, char **argv, const struct command **out, const 
         return say(why, ERR_NOT_FOUND, NULL, "there is no command \"%.40s\"; try --help",
                    argv[first]);
     *noun = argv[first];
-    second = next_word(*argc, argv, first + 1);
+    second = command_word(*argc, argv, first + 1);
     command = find(*noun, second < *argc ? argv[second] : NULL);
     if (!command && second < *argc)
         return say(why, ERR_NOT_FOUND, NULL, "there is no command \"%s %.40s\"; try %s --help",
@@ -86,8 +85,8 @@ enum err command_find(int *argc, char **argv, const struct command **out, const 
     if (!command)
         return say(why, ERR_NOT_FOUND, NULL, "%s what? Try %s --help", *noun, *noun);
     if (command->verb)
-        take_out(argc, argv, second);
-    take_out(argc, argv, first);
+        command_take_out(argc, argv, second);
+    command_take_out(argc, argv, first);
     *out = command;
     return ERR_OK;
 }

@@ -64,6 +64,11 @@ struct cli {
     struct api *api; /* opened by the first call; see api.h */
 };
 
+/* The index of the next word from `from` that is neither a global option nor its value; `argc` if
+ * there is none. And to take a word out of the line. */
+int command_word(int argc, char **argv, int from);
+void command_take_out(int *argc, char **argv, int at);
+
 /* Find the command named in `argv` and take its words out (argv[0] stays, `*argc` shrinks).
  * ERR_NOT_FOUND: no or unknown words, with a sentence; `noun` then is the noun typed if there are
  * commands for it, else NULL. */

@@ -12,31 +12,28 @@ static int print_version(void)
     return CODE_OK;
 }
 
-/* Words that stand alone in front of any command. -1: none of them. */
-static int without_command(int argc, char **argv)
-{
-    if (argc < 2) {
-        command_help_all(stderr, NULL);
-        return CODE_USAGE;
-    }
-    if (strcmp(argv[1], "--version") == 0)
-        return print_version();
-    if (strcmp(argv[1], "--man") == 0)
-        command_man(stdout);
-    else if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-             (strcmp(argv[1], "help") == 0 && argc == 2))
-        command_help_all(stdout, NULL);
-    else
-        return -1;
-    return CODE_OK;
-}
-
-static bool asks_for_help(int argc, char **argv)
+static bool has_word(int argc, char **argv, const char *word, const char *other)
 {
     for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+        if (strcmp(argv[i], word) == 0 || (other && strcmp(argv[i], other) == 0))
             return true;
     return false;
+}
+
+/* What can be asked without naming a command. -1: nothing was. */
+static int without_command(int argc, char **argv, bool help)
+{
+    if (has_word(argc, argv, "--version", NULL))
+        return print_version();
+    if (has_word(argc, argv, "--man", NULL)) {
+        command_man(stdout);
+        return CODE_OK;
+    }
+    if (help || argc < 2) {
+        command_help_all(help ? stdout : stderr, NULL);
+        return help ? CODE_OK : CODE_USAGE;
+    }
+    return -1;
 }
 
 static int answer_request(const struct cli *cli)
@@ -54,17 +51,20 @@ static int run(struct cli *cli, int argc, char **argv)
 {
     struct why why;
     const char *noun;
-    bool help = argc > 1 && strcmp(argv[1], "help") == 0; /* "slipway help device list" */
+    int first = command_word(argc, argv, 1);
+    bool help = first < argc && strcmp(argv[first], "help") == 0; /* slipway help device list */
     enum err err;
 
     why_clear(&why);
-    if (help) {
-        argv[1] = argv[0];
-        argc--;
-        argv++;
-    }
-    help |= asks_for_help(argc, argv);
+    if (help)
+        command_take_out(&argc, argv, first);
+    help |= has_word(argc, argv, "--help", "-h");
     err = command_find(&argc, argv, &cli->command, &noun, &why);
+    if (err != ERR_OK && !noun) {
+        int code = without_command(argc, argv, help);
+
+        return code >= 0 ? code : complain(cli, CODE_USAGE, "%s", why.text);
+    }
     if (err != ERR_OK && noun && help) {
         command_help_all(stdout, noun);
         return CODE_OK;
@@ -85,13 +85,12 @@ static int run(struct cli *cli, int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct cli cli = {.out = stdout, .err = stderr};
-    int code = without_command(argc, argv);
+    int code;
 
     cli.in_tty = isatty(STDIN_FILENO) == 1;
     cli.out_tty = isatty(STDOUT_FILENO) == 1;
     cli.err_tty = isatty(STDERR_FILENO) == 1;
-    if (code < 0)
-        code = run(&cli, argc, argv);
+    code = run(&cli, argc, argv);
     api_close(cli.api);
     options_close(&cli.options);
     if (fflush(stdout) != 0 && code == CODE_OK)
