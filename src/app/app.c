@@ -12,39 +12,50 @@
 
 /* ---- opening ---- */
 
-static enum err load_presence(struct app *app, struct device_facts *page, struct why *why)
+static enum err read_dirty(struct app *app)
 {
+    for (size_t i = 0; i < app->dirty_count; i++)
+        TRY(deeds_read_device(app, &app->dirty[i]));
+    return ERR_OK;
+}
+
+static enum err load_page(struct app *app, struct device_facts *page, int64_t *after,
+                          uint32_t *count)
+{
+    TRY(store_device_page(app->db, TENANT_DEFAULT, *after, DEVICE_PAGE_MAX, page, count));
+    for (uint32_t i = 0; i < *count; i++) {
+        *after = page[i].row.id;
+        app_touch(app, TENANT_DEFAULT, *after);
+    }
+    TRY(read_dirty(app));
+    app_settled(app, true);
+    return ERR_OK;
+}
+
+static enum err load_presence(struct app *app, struct why *why)
+{
+    struct device_facts *page = calloc(DEVICE_PAGE_MAX, sizeof *page);
     uint32_t count = DEVICE_PAGE_MAX;
+    enum err err = ERR_OK;
     int64_t after = 0;
 
-    while (count == DEVICE_PAGE_MAX) {
-        enum err err =
-            store_device_page(app->db, TENANT_DEFAULT, after, DEVICE_PAGE_MAX, page, &count);
-
-        if (err != ERR_OK)
-            return app_db_failed(app, err, why);
-        for (uint32_t i = 0; i < count; i++) {
-            after = page[i].row.id;
-            app_touch(app, TENANT_DEFAULT, after);
-        }
-        app_settled(app, true);
-    }
-    return ERR_OK;
+    CHECK(page);
+    while (err == ERR_OK && count == DEVICE_PAGE_MAX)
+        err = load_page(app, page, &after, &count);
+    free(page);
+    return app_db_failed(app, err, why);
 }
 
 enum err app_open(struct app *app, const struct app_config *config, struct why *why)
 {
-    struct device_facts *page = calloc(DEVICE_PAGE_MAX, sizeof *page);
     enum err err;
 
-    CHECK(page);
     *app = (struct app){.config = *config, .db = config->db, .prng = prng_seeded(config->seed)};
     if (app->config.poll_interval_s == 0)
         app->config.poll_interval_s = POLL_INTERVAL_DEFAULT_S;
     if (app->config.history_ms == 0)
         app->config.history_ms = HISTORY_DEFAULT_MS;
-    err = load_presence(app, page, why);
-    free(page);
+    err = load_presence(app, why);
     if (err != ERR_OK) {
         app_close(app);
         return err;
@@ -80,8 +91,10 @@ enum err app_begin(struct app *app, struct why *why)
     return app_db_failed(app, db_begin(app->db), why);
 }
 
+/* Everything that can fail is done before the commit: what is durable will also be shown. */
 enum err app_commit(struct app *app, struct why *why)
 {
+    TRY(app_db_failed(app, read_dirty(app), why));
     return app_db_failed(app, db_commit(app->db), why);
 }
 
@@ -112,7 +125,7 @@ void app_settled(struct app *app, bool committed)
 {
     if (committed) {
         for (size_t i = 0; i < app->dirty_count; i++)
-            deeds_show_device(app, app->dirty[i].tenant, app->dirty[i].device);
+            deeds_show_device(app, &app->dirty[i]);
         if (app->shelf_stale)
             app->shelf_stale = publish_shelf(app, TENANT_DEFAULT) != ERR_OK;
     }
@@ -136,7 +149,7 @@ void app_touch(struct app *app, int64_t tenant, int64_t device)
         app->dirty = more;
         app->dirty_room = room;
     }
-    app->dirty[app->dirty_count++] = (struct app_dirty){tenant, device};
+    app->dirty[app->dirty_count++] = (struct app_dirty){.tenant = tenant, .device = device};
 }
 
 /* Entries are cut rather than refused: an audit that fails would undo the deed. */

@@ -117,8 +117,12 @@ struct deed {
     bool refused;
 };
 
+/* A device whose presence may have changed; the rest is read just before the commit. */
 struct app_dirty {
     int64_t tenant, device;
+    bool found;
+    char tenant_name[NAME_SIZE_MAX + 1], name[NAME_SIZE_MAX + 1];
+    struct device_presence facts;
 };
 
 /* Remembered by a story that fails, written by app_refused(). */
@@ -138,7 +142,7 @@ struct app {
     struct prng prng;
     struct app_refusal refusal;
 
-    /* For app_settled(): devices whose presence may be wrong since the last commit. */
+    /* What app_settled() will show. */
     struct app_dirty *dirty;
     size_t dirty_count, dirty_room;
     size_t dirty_mark; /* dirty_count at the savepoint */

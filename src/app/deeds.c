@@ -26,22 +26,33 @@ static void fill(const struct device_row *row, struct device_presence *out)
     memcpy(out->inventory, row->inventory, INVENTORY_DIGEST_SIZE);
 }
 
-void deeds_show_device(struct app *app, int64_t tenant, int64_t device)
+enum err deeds_read_device(struct app *app, struct app_dirty *dirty)
+{
+    struct certificate_row certificate;
+    struct device_row row;
+    enum err err = store_device_get(app->db, dirty->tenant, dirty->device, &row);
+
+    if (err == ERR_NOT_FOUND || !app->config.presence.put)
+        return ERR_OK;
+    TRY(err);
+    TRY(store_tenant_name(app->db, dirty->tenant, dirty->tenant_name));
+    memcpy(dirty->name, row.name, sizeof dirty->name);
+    fill(&row, &dirty->facts);
+    err = store_certificate_newest(app->db, dirty->tenant, dirty->device, &certificate);
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        return err;
+    if (err == ERR_OK && certificate.revoked.ms == 0)
+        memcpy(dirty->facts.fingerprint, certificate.fingerprint, DIGEST_SIZE);
+    dirty->found = true;
+    return ERR_OK;
+}
+
+void deeds_show_device(struct app *app, const struct app_dirty *dirty)
 {
     const struct presence_ops *presence = &app->config.presence;
-    struct certificate_row certificate;
-    struct device_presence facts;
-    char name[NAME_SIZE_MAX + 1];
-    struct device_row row;
 
-    if (!presence->put || store_device_get(app->db, tenant, device, &row) != ERR_OK ||
-        store_tenant_name(app->db, tenant, name) != ERR_OK)
-        return;
-    fill(&row, &facts);
-    if (store_certificate_newest(app->db, tenant, device, &certificate) == ERR_OK &&
-        certificate.revoked.ms == 0)
-        memcpy(facts.fingerprint, certificate.fingerprint, DIGEST_SIZE);
-    presence->put(presence->self, name, row.name, &facts);
+    if (dirty->found)
+        presence->put(presence->self, dirty->tenant_name, dirty->name, &dirty->facts);
 }
 
 void app_forget(struct app *app, int64_t tenant, const char *device)

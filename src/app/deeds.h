@@ -5,9 +5,10 @@
 
 #define TENANT_DEFAULT 1 /* the one that 001_first.sql makes */
 
-/* Tell presence how the device stands now; says nothing when it cannot be read, so that its
- * polls reach the engine. */
-void deeds_show_device(struct app *app, int64_t tenant, int64_t device);
+/* Read how the device stands, in the transaction that changed it; then, after the commit, tell
+ * presence. A device that is gone is not found, and not told of. */
+enum err deeds_read_device(struct app *app, struct app_dirty *dirty) MUST_USE;
+void deeds_show_device(struct app *app, const struct app_dirty *dirty);
 
 /* Something is expected of the device, so its next poll must reach the engine. */
 bool deeds_has_work(const struct device_row *row);

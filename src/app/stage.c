@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "base/check.h"
 #include "crypto/sha256.h"
@@ -461,6 +462,46 @@ int64_t stage_number(struct stage *stage, const char *sql)
     db_query(stage->db, sql);
     assert_int_equal(db_one(stage->db), ERR_OK);
     return db_column_int(stage->db, 0);
+}
+
+static void digest_table(sqlite3 *handle, const char *table, struct sha256 *sha)
+{
+    sqlite3_stmt *rows;
+    char sql[128];
+
+    (void)snprintf(sql, sizeof sql, "SELECT * FROM %s", table);
+    assert_int_equal(sqlite3_prepare_v2(handle, sql, -1, &rows, NULL), SQLITE_OK);
+    while (sqlite3_step(rows) == SQLITE_ROW) {
+        for (int i = 0; i < sqlite3_column_count(rows); i++) {
+            const uint8_t *at = sqlite3_column_blob(rows, i);
+
+            sha256_update(sha, (struct span){at, (size_t)sqlite3_column_bytes(rows, i)});
+            sha256_update(sha, SPAN_LITERAL("|"));
+        }
+    }
+    (void)sqlite3_finalize(rows);
+}
+
+void stage_digest(struct stage *stage, uint8_t out[DIGEST_SIZE])
+{
+    sqlite3_stmt *tables;
+    struct sha256 sha;
+    sqlite3 *handle;
+    char path[96];
+
+    sha256_init(&sha);
+    (void)snprintf(path, sizeof path, "%s/test.db", stage->dir);
+    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(handle,
+                                        "SELECT name FROM sqlite_master WHERE type = 'table'"
+                                        " AND name NOT LIKE 'sqlite_%' ORDER BY name",
+                                        -1, &tables, NULL),
+                     SQLITE_OK);
+    while (sqlite3_step(tables) == SQLITE_ROW)
+        digest_table(handle, (const char *)sqlite3_column_text(tables, 0), &sha);
+    (void)sqlite3_finalize(tables);
+    (void)sqlite3_close(handle);
+    sha256_done(&sha, out);
 }
 
 const struct device_presence *stage_seen(const struct stage *stage, const char *name)

@@ -91,6 +91,9 @@ void stage_boot(struct stage_device *device, const char *version);
 /* A single number from the database. */
 int64_t stage_number(struct stage *stage, const char *sql);
 
+/* SHA-256 over every row of every table; `durable` stages only. */
+void stage_digest(struct stage *stage, uint8_t out[DIGEST_SIZE]);
+
 /* NULL when the fronts know nothing of it. */
 const struct device_presence *stage_seen(const struct stage *stage, const char *name);
 
