@@ -99,7 +99,7 @@ static enum err audit_draft(struct app *app, const struct rollout_row *row, cons
                               .object = object,
                               .detail = detail};
 
-    (void)snprintf(object, sizeof object, "rollout:%lld", (long long)row->id);
+    (void)snprintf(object, sizeof object, "rollout:%s", row->name);
     (void)snprintf(detail, sizeof detail, "%s brings %s to %u devices: %.200s", row->name, release,
                    count, row->selector);
     return app_audit(app, now, &deed);
@@ -233,6 +233,6 @@ enum err steer_delete(struct app *app, struct rollout_row *row, const struct ste
         return say(why, ERR_INVALID, NULL, "%s is %s; only a draft can be deleted", row->name,
                    rollout_state_name(row->rollout.state));
     TRY(store_rollout_remove(app->db, row->tenant, row->id));
-    (void)snprintf(object, sizeof object, "rollout:%lld", (long long)row->id);
+    (void)snprintf(object, sizeof object, "rollout:%s", row->name);
     return app_audit(app, order->now, &deed);
 }

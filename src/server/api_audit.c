@@ -25,7 +25,7 @@ static void out_entry(struct json_out *out, const struct audit_row *row)
     out_member(out, "actor", entry);
     out_member(out, "action", entry);
     out_member(out, "object", entry);
-    out_bool(out, "refused", json_is_true(json_object_get(entry, "refused")));
+    out_member(out, "outcome", entry);
     out_member(out, "detail", entry);
     out_digest(out, "hash", row->hash);
     out_object_end(out);
