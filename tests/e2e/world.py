@@ -1,0 +1,321 @@
+"""A small world of real programs for end-to-end tests: one slipwayd, release keys, agents.
+
+Everything runs on loopback in a directory of the test's own and ends with the test.
+"""
+import hashlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+BUILD = pathlib.Path(os.environ["SLIPWAY_BUILD"])
+PROGRAMS = {
+    "slipwayd": BUILD / "src/server/slipwayd",
+    "slipway": BUILD / "src/cli/slipway",
+    "slipway-agent": BUILD / "src/device/slipway-agent",
+}
+
+
+def wait_until(condition, timeout_s=30.0, every_s=0.05, what="condition"):
+    """Return the first true value of condition(); fail with `what` after timeout_s."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout_s} s: {what}")
+        time.sleep(every_s)
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+class Problem(Exception):
+    """An answer of the API that is not 2xx."""
+
+    def __init__(self, status, body):
+        super().__init__(f"{status} {body}")
+        self.status, self.body = status, body
+
+
+class Server:
+    """One slipwayd with its data directory."""
+
+    def __init__(self, path, **options):
+        self.path = pathlib.Path(path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.data = self.path / "data"
+        self.port = free_port()
+        self.options = {"poll_interval_s": "1s", **options}
+        self.log = self.path / "slipwayd.log"
+        self.process = None
+
+    @property
+    def url(self):
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def ca(self):
+        return self.data / "pki/ca.crt"
+
+    @property
+    def token(self):
+        return (self.data / "admin.token").read_text().strip()
+
+    def start(self, wrapper=(), env=None):
+        arguments = [*wrapper, str(PROGRAMS["slipwayd"]), f"--listen=127.0.0.1:{self.port}",
+                     f"--data-dir={self.data}"]
+        arguments += [f"--{name.replace('_', '-')}={value}" for name, value in self.options.items()]
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(arguments, stdout=log, stderr=log, env=env)
+        wait_until(self.is_up, 20, what=f"slipwayd answers, see {self.log}")
+        return self
+
+    def is_up(self):
+        assert self.process.poll() is None, f"slipwayd ended: {self.log.read_text()[-2000:]}"
+        try:
+            return self.raw("GET", "/healthz")[0] == 200
+        except (OSError, urllib.error.URLError):
+            return False
+
+    def stop(self, timeout_s=20):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            return self.process.wait(timeout_s)
+        return None
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def raw(self, method, path, body=None, headers=None, token=None, cert=None):
+        """(status, headers, bytes) of one request; no exception for 4xx and 5xx."""
+        context = ssl.create_default_context(cafile=str(self.ca))
+        if cert:
+            context.load_cert_chain(*cert)
+        request = urllib.request.Request(self.url + path, data=body, method=method,
+                                         headers=headers or {})
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
+        try:
+            with urllib.request.urlopen(request, context=context, timeout=30) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read()
+
+    def api(self, method, path, body=None, token=None):
+        """The JSON of a 2xx answer; Problem otherwise."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"} if data is not None else {}
+        status, _, answer = self.raw(method, "/api/v1" + path, data, headers, token or self.token)
+        value = json.loads(answer) if answer else None
+        if not 200 <= status < 300:
+            raise Problem(status, value)
+        return value
+
+    def items(self, path):
+        """All items of a paged list."""
+        found, cursor = [], None
+        while True:
+            joint = "&" if "?" in path else "?"
+            page = self.api("GET", path + (f"{joint}cursor={cursor}" if cursor else ""))
+            found += page["items"]
+            cursor = page.get("next")
+            if not cursor:
+                return found
+
+
+class World:
+    """Server, operator and devices."""
+
+    def __init__(self, path, **options):
+        self.path = pathlib.Path(path)
+        self.server = Server(self.path / "server", **options)
+        self.keys = self.path / "keys"
+        self.repo = self.path / "repo"
+        self.devices = []
+
+    def start(self):
+        self.server.start()
+        return self
+
+    def close(self):
+        for device in self.devices:
+            device.kill()
+        if self.server.process and self.server.process.poll() is None:
+            self.server.process.kill()
+            self.server.process.wait()
+
+    def slipway(self, *words, ok=True, **kwargs):
+        """Run the command line as the admin would; (exit code, stdout, stderr)."""
+        arguments = [str(PROGRAMS["slipway"]), *map(str, words), "--server", self.server.url,
+                     "--ca", str(self.server.ca), "--token-file",
+                     str(self.server.data / "admin.token")]
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=120, **kwargs)
+        if ok:
+            assert done.returncode == 0, f"{words}: {done.returncode}: {done.stderr}{done.stdout}"
+        return done.returncode, done.stdout, done.stderr
+
+    def slipway_json(self, *words):
+        return json.loads(self.slipway(*words, "-o", "json")[1])
+
+    # ---- the release authority ----
+
+    def make_repository(self, targets_keys=1, threshold=1):
+        """Keys and a published root; every key file is below self.keys."""
+        self.keys.mkdir(exist_ok=True)
+        self.slipway("key", "new", self.keys / "root")
+        names = [f"targets{i}" for i in range(targets_keys)]
+        for name in names:
+            self.slipway("key", "new", self.keys / name)
+        arguments = ["--dir", self.repo, "--root-key", self.keys / "root"]
+        for name in names:
+            arguments += ["--targets-key", self.keys / name]
+        self.slipway("repo", "init", *arguments, "--targets-threshold", threshold)
+        self.slipway("repo", "publish", "--dir", self.repo)
+        return self
+
+    def add_release(self, version, image, *options, product="gateway", hardware="board"):
+        path = self.path / f"{product}-{version}.img"
+        path.write_bytes(image)
+        self.slipway("release", "add", path, "--dir", self.repo, "--product", product,
+                     "--version", version, "--hardware", hardware, *options)
+
+    def release(self, version, image, *options, **kwargs):
+        """Add, sign with the first key and publish."""
+        self.add_release(version, image, *options, **kwargs)
+        self.slipway("release", "sign", "--dir", self.repo, "--key", self.keys / "targets0")
+        self.slipway("release", "publish", "--dir", self.repo)
+
+    # ---- devices ----
+
+    def claim(self):
+        return self.server.api("POST", "/claims", {"expires_in_s": 3600, "note": "test"})["token"]
+
+    def device(self, name, image, version="1.0", claim=True, **options):
+        device = Device(self, name, image, version, **options)
+        if claim:
+            device.use_claim(self.claim())
+        self.devices.append(device)
+        return device
+
+    def fleet(self, count, image, version="1.0", start=True, **options):
+        devices = [self.device(f"dev-{i:02}", image, version, **options) for i in range(count)]
+        for device in devices if start else ():
+            device.start()
+        return devices
+
+    # ---- rollouts ----
+
+    def rollout(self, name, version, *options, product="gateway", selector="all", start=True):
+        self.slipway("rollout", "create", name, "--release", f"{product}@{version}",
+                     "--selector", selector, *options)
+        if start:
+            self.slipway("rollout", "start", name)
+
+    def rollout_state(self, name):
+        return self.server.api("GET", f"/rollouts/{name}")["state"]
+
+    def wait_rollout(self, name, state, timeout_s=60):
+        wait_until(lambda: self.rollout_state(name) == state, timeout_s,
+                   what=f"{name} is {state}, not {self.rollout_state(name)}: "
+                        f"{self.server.api('GET', f'/rollouts/{name}')}")
+
+
+class Device:
+    """One slipway-agent with two file banks."""
+
+    def __init__(self, world, name, image, version, **options):
+        self.world, self.name = world, name
+        self.path = world.path / "devices" / name
+        self.state = self.path / "state"
+        self.path.mkdir(parents=True)
+        (self.path / "bank_a").write_bytes(image)
+        (self.path / "bank_b").write_bytes(b"")
+        (self.path / "root.json").write_bytes((world.repo / "root.json").read_bytes())
+        self.process = None
+        self.log = self.path / "out.log"
+        self.options = {
+            "server": world.server.url,
+            "ca_file": world.server.ca,
+            "name": name,
+            "state_dir": self.state,
+            "root_file": self.path / "root.json",
+            "product": "gateway",
+            "hardware": "board",
+            "factory_version": version,
+            "bank_a": self.path / "bank_a",
+            "bank_b": self.path / "bank_b",
+            "bank_size": "64M",
+            "boot": "file",
+            "reboot_command": "exec",
+            "health_command": "true",
+            "poll_interval_s": 1,
+            "retry_min_s": 1,
+            "retry_max_s": 2,
+            **options,
+        }
+
+    def use_claim(self, token):
+        (self.path / "claim").write_text(token)
+        self.options["claim_token_file"] = self.path / "claim"
+
+    def write_config(self):
+        path = self.path / "agent.yaml"
+        path.write_text("".join(f"{key}: {value}\n" for key, value in self.options.items()))
+        return path
+
+    def command(self, *arguments):
+        return [str(PROGRAMS["slipway-agent"]), "--config", str(self.write_config()), *arguments]
+
+    def start(self, *arguments, wrapper=()):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([*wrapper, *self.command(*arguments)], stdout=log,
+                                            stderr=log)
+        return self
+
+    def once(self, *arguments, timeout_s=60):
+        """Run until nothing is left to do; the finished process."""
+        return subprocess.run(self.command("--once", *arguments), capture_output=True, text=True,
+                              timeout=timeout_s)
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+
+    def kill(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def boots(self):
+        """The bank that would run after a power cycle now, as the boot loader says."""
+        done = subprocess.run(self.command("boot"), capture_output=True, text=True, check=True)
+        return dict(word.split("=", 1) for word in done.stdout.split())
+
+    def running_image(self, size):
+        return pathlib.Path(self.boots()["path"]).read_bytes()[:size]
+
+    def seen(self):
+        return self.world.server.api("GET", f"/devices/{self.name}")
+
+
+def image(version, size=300_000):
+    """Bytes that stand for a firmware image: reproducible, not compressible."""
+    block = hashlib.sha256(version.encode()).digest()
+    parts = []
+    for _ in range(size // 32 + 1):
+        parts.append(block)
+        block = hashlib.sha256(block).digest()
+    return b"".join(parts)[:size]
