@@ -97,7 +97,12 @@ static enum err begin_record(struct host *host, struct record *out, struct why *
 {
     uint32_t sequence = 0;
 
-    *out = (struct record){.state = AGENT_IDLE, .security_floor = host->config->security_floor};
+    *out = (struct record){
+        .state = AGENT_IDLE,
+        .security_floor = host->config->security_floor,
+        /* After a wipe the server still knows our former report ids: begin elsewhere. */
+        .report_next = 1 + (entropy_seed() >> 20),
+    };
     return record_save(&host->slots, out, &sequence) == ERR_OK
                ? ERR_OK
                : say(why, ERR_STORAGE, "state_dir", "cannot write the record in %s",
