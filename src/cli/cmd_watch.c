@@ -38,7 +38,7 @@ static int code_of_state(const char *state)
         return CODE_OK;
     if (strcmp(state, "halted") == 0)
         return CODE_HALTED;
-    if (strcmp(state, "aborted") == 0)
+    if (strcmp(state, "aborted") == 0 || strcmp(state, "rolled-back") == 0)
         return CODE_PARTIAL;
     return -1;
 }
@@ -148,8 +148,7 @@ static enum err on_event(void *self, const char *name, const char *data)
     struct live *live = self;
 
     (void)data;
-    if (strncmp(name, "rollout.", 8) == 0 || strcmp(name, "device.outcome") == 0 ||
-        strcmp(name, "lost") == 0)
+    if (strcmp(name, "rollout") == 0 || strcmp(name, "device") == 0 || strcmp(name, "lost") == 0)
         live->dirty = true;
     return ERR_OK;
 }

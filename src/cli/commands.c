@@ -253,7 +253,7 @@ const struct command commands[] = {
      OPTIONS(reason_options), .run = cmd_rollout_rollback},
     {.noun = "rollout", .verb = "watch", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "Follow a rollout live until it ends",
      .more = "A line for every change on standard output, a progress bar on standard error when it is a terminal. "
-             "The exit code tells the end: 0 done, 5 halted, 6 aborted.\n",
+             "The exit code tells the end: 0 done, 5 halted, 6 aborted or rolled back.\n",
      OPTIONS(rollout_watch_options), .run = cmd_rollout_watch},
     {.noun = "rollout", .verb = "report", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "Print outcome, stages and failures", .more = "", .run = cmd_rollout_report},
     {.noun = "rollout", .verb = "devices", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "List the devices of a rollout and how far each is", .more = "",

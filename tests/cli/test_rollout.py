@@ -122,7 +122,8 @@ def test_steering(slipway, api):
     assert slipway("rollout", "rollback", "june").code == 2  # nobody to ask
 
 
-@pytest.mark.parametrize("state, code", [("done", 0), ("halted", 5), ("aborted", 6)])
+@pytest.mark.parametrize("state, code", [("done", 0), ("halted", 5), ("aborted", 6),
+                                         ("rolled-back", 6)])
 def test_watch_by_polling_tells_the_end(slipway, api, state, code):
     api.set("GET", "/api/v1/rollouts/(june|7)", rollout("running"), rollout("running"),
             rollout("running", succeeded=1, downloading=0), rollout(state, "told why", succeeded=1))
@@ -146,7 +147,7 @@ def test_watch_is_live(slipway, api):
         for _ in range(100):
             time.sleep(0.1)
             if state["now"]["state"] != "running":
-                out.write(b'event: rollout.state\ndata: {"rollout":7,"state":"halted"}\n\n')
+                out.write(b'event: rollout\ndata: {"id":7,"state":"halted"}\n\n')
                 out.flush()
 
     api.set("GET", "/api/v1/rollouts/(june|7)", lambda *_: (200, state["now"]))
