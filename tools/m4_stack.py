@@ -14,7 +14,7 @@ FRAME = re.compile(r"(\d+) bytes \((\w+)")
 ENTRIES = ["agent_start", "agent_step", "agent_poll", "agent_report", "native_poll_encode",
            "native_answer_decode", "native_report_encode", "native_verdict_decode"]
 DISPATCHERS = {"take_row", "enter"}  # the functions that call through the table
-TABLE_FILES = ("agent/install.c", "agent/flip.c")
+TABLE_FILES = ("agent/offer.c", "agent/install.c", "agent/flip.c")
 
 
 def load(build):

@@ -1,5 +1,5 @@
-/* What the rows of the table do, by file: install.c up to the whole bank, flip.c from there on,
- * orders.c what all of them need. Inside the agent only. */
+/* What the rows of the table do, by file: offer.c until something is fetched, install.c up to the
+ * whole bank, flip.c from there on, orders.c what all of them need. Inside the agent only. */
 #pragma once
 
 #include "agent/table.h"
@@ -9,6 +9,12 @@
 /* ---- orders.c ---- */
 
 void agent_give(struct agent_orders *out, struct agent_order order);
+
+/* Whether trying again later may help. */
+bool agent_passing(enum err err);
+
+/* Poll at once, unless an answer is awaited already. */
+void agent_poll_soon(struct agent *agent, struct instant now);
 
 /* An id that was never used before, even across power loss. */
 uint64_t agent_report_id(struct agent *agent);

@@ -248,8 +248,9 @@ struct agent {
     uint64_t at;           /* bytes done of what the state does */
     uint32_t chunk_filled; /* bytes of the unfinished chunk in room.chunk */
     uint32_t percent_told;
-    struct sha256 sha; /* of what is read back, or of the chunk list */
-    bool measured, healthy, reached;
+    struct sha256 sha;               /* of what is read back, or of the chunk list */
+    bool measured, healthy, reached; /* what a trial needs to be confirmed */
+    bool asked;                      /* for leave to flip, at least once */
 };
 
 /* Take up duty after power-on: load the record, look at the boot loader, go on from there.

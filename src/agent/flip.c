@@ -29,8 +29,8 @@ void enter_staged(struct agent *agent, struct instant now, struct agent_orders *
     agent->kept = agent->record.work.image.length;
     agent->work_due = agent->window_known ? later(agent->window_due, agent->ask_due) : AGENT_NEVER;
     if (!agent->window_known)
-        agent->poll_due = now; /* after power loss only the server knows the window */
-    if (!window_open(agent, now))
+        agent_poll_soon(agent, now); /* after power loss only the server knows the window */
+    if (!window_open(agent, now) && !agent->asked)
         agent_tell(agent, PHASE_DOWNLOADING, AGENT_REASON_WINDOW, out);
 }
 
@@ -59,7 +59,7 @@ enum err take_leave_to_reset(struct agent *agent, const struct agent_event *even
 
     if (err == ERR_OK)
         return ERR_OK;
-    if (agent->record.work_failures == 0)
+    if (agent->record.work_failures == 0 && !agent->asked) /* a staged device stays staged */
         agent_tell(agent, PHASE_DOWNLOADING, AGENT_REASON_BUSY, out);
     wait_to_ask(agent, event->now, 0);
     return ERR_AGAIN;
@@ -75,6 +75,7 @@ void enter_asking(struct agent *agent, struct instant now, struct agent_orders *
     (void)now;
     report.id = agent_report_id(agent);
     agent->asked_id = report.id;
+    agent->asked = true;
     agent_give(out, (struct agent_order){.kind = AGENT_DO_REPORT, .report = report});
 }
 
@@ -157,7 +158,7 @@ void enter_trial(struct agent *agent, struct instant now, struct agent_orders *o
 {
     agent->measured = agent->healthy = agent->reached = false;
     agent->trial_due = instant_after(now, (int64_t)agent->world.config->trial_s * 1000);
-    agent->poll_due = now;
+    agent_poll_soon(agent, now);
     enter_reading(agent, now, out);
     agent_give(out, (struct agent_order){.kind = AGENT_DO_HEALTH});
     agent_tell(agent, PHASE_TRIAL, AGENT_REASON_NONE, out);

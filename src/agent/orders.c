@@ -11,6 +11,17 @@ void agent_give(struct agent_orders *out, struct agent_order order)
     out->list[out->count++] = order;
 }
 
+bool agent_passing(enum err err)
+{
+    return err == ERR_LINK || err == ERR_AGAIN;
+}
+
+void agent_poll_soon(struct agent *agent, struct instant now)
+{
+    if (agent->poll_due.ms != AGENT_NEVER.ms) /* otherwise one is on its way */
+        agent->poll_due = now;
+}
+
 uint64_t agent_report_id(struct agent *agent)
 {
     CHECK(agent->report_next <= agent->record.report_next);
