@@ -25,3 +25,17 @@ void say_wrap(struct why *why, const char *format, ...)
     va_end(list);
     why_wrap(why, text);
 }
+
+enum err say_where(struct why *why, enum err err, const char *format, ...)
+{
+    char text[WHY_TEXT_MAX];
+    va_list list;
+
+    if (err == ERR_OK)
+        return ERR_OK;
+    va_start(list, format);
+    (void)vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    why_wrap(why, text);
+    return err;
+}

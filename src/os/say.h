@@ -12,3 +12,7 @@ enum err say(struct why *why, enum err err, const char *field, const char *forma
 
 /* why_wrap() with formatting. */
 void say_wrap(struct why *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* say_wrap() unless `err` is ERR_OK; returns `err`. */
+enum err say_where(struct why *why, enum err err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));

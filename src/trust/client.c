@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "os/file.h"
+#include "os/say.h"
 #include "trust/tuf_file.h"
-#include "trust/tuf_say.h"
 
 /* The order in which one is trusted because of another. */
 struct tuf_client {
@@ -92,7 +93,7 @@ static enum err read_anchor(struct span bytes, struct tuf_metadata **out, struct
         tuf_metadata_close(root);
     else
         *out = root;
-    return tuf_wrap(why, err, "the provisioned root");
+    return say_where(why, err, "the provisioned root");
 }
 
 /* The newer of the stored root and the provisioned one. A stored root that is damaged counts
@@ -129,8 +130,9 @@ enum err tuf_client_open(const char *dir, struct span trusted_root, struct tuf_c
     enum err err;
 
     if (strlen(dir) >= sizeof client->dir)
-        return tuf_say(why, ERR_TOO_BIG, "%.100s...: the path is too long", dir);
-    TRY(tuf_folder_make(dir, why));
+        return say(why, ERR_TOO_BIG, NULL, "%.100s...: the path is too long", dir);
+    TRY(file_make_directory(dir, 0755, why));
+    file_remove_temporaries(dir);
     client = calloc(1, sizeof *client);
     CHECK(client);
     memcpy(client->dir, dir, strlen(dir) + 1);
@@ -162,10 +164,10 @@ static enum err fetch_file(const struct refresh *refresh, const char *name, size
 
     if (err == ERR_OK && bytes.size > size_max) {
         tuf_bytes_done(&bytes);
-        err = tuf_say(why, ERR_TOO_BIG, "is longer than %zu bytes", size_max);
+        err = say(why, ERR_TOO_BIG, NULL, "is longer than %zu bytes", size_max);
     }
     if (err != ERR_OK)
-        return tuf_wrap(why, err, "%s", name);
+        return say_where(why, err, "%s", name);
     *out = bytes;
     return ERR_OK;
 }
@@ -188,7 +190,7 @@ static enum err fetch_metadata(const struct refresh *refresh, enum tuf_role role
     if (err == ERR_OK)
         err = tuf_metadata_read(role, tuf_bytes_span(&bytes), out, why);
     tuf_bytes_done(&bytes);
-    return tuf_wrap(why, err, "%s", name);
+    return say_where(why, err, "%s", name);
 }
 
 static enum err check_fresh(const struct refresh *refresh, const struct tuf_metadata *metadata,
@@ -200,9 +202,9 @@ static enum err check_fresh(const struct refresh *refresh, const struct tuf_meta
         return ERR_OK;
     utc_format(tuf_metadata_expires(metadata), expired);
     utc_format(refresh->now, now);
-    return tuf_say(why, ERR_UNTRUSTED, "%s version %" PRIu64 " expired at %s; it is now %s",
-                   tuf_role_name(tuf_metadata_role(metadata)), tuf_metadata_version(metadata),
-                   expired, now);
+    return say(why, ERR_UNTRUSTED, NULL, "%s version %" PRIu64 " expired at %s; it is now %s",
+               tuf_role_name(tuf_metadata_role(metadata)), tuf_metadata_version(metadata), expired,
+               now);
 }
 
 /* A versioned name where the root says so (5.5.1, 5.6.1), the plain one otherwise. */
@@ -276,14 +278,14 @@ static enum err check_timestamp_rollback(const struct tuf_metadata *old,
     uint64_t after = listed_file(fresh, "snapshot.json").version;
 
     if (tuf_metadata_version(fresh) < tuf_metadata_version(old))
-        return tuf_say(why, ERR_CONFLICT,
-                       "timestamp.json: version %" PRIu64 " is older than the known %" PRIu64,
-                       tuf_metadata_version(fresh), tuf_metadata_version(old));
+        return say(why, ERR_CONFLICT, NULL,
+                   "timestamp.json: version %" PRIu64 " is older than the known %" PRIu64,
+                   tuf_metadata_version(fresh), tuf_metadata_version(old));
     if (after < before)
-        return tuf_say(why, ERR_CONFLICT,
-                       "timestamp.json: names snapshot version %" PRIu64
-                       ", older than the known %" PRIu64,
-                       after, before);
+        return say(why, ERR_CONFLICT, NULL,
+                   "timestamp.json: names snapshot version %" PRIu64
+                   ", older than the known %" PRIu64,
+                   after, before);
     return ERR_OK;
 }
 
@@ -348,9 +350,8 @@ static enum err check_version(const struct tuf_metadata *metadata, uint64_t vers
 {
     if (tuf_metadata_version(metadata) == version)
         return ERR_OK;
-    return tuf_say(why, ERR_CONFLICT, "%s: is version %" PRIu64 " instead of %" PRIu64,
-                   tuf_role_name(tuf_metadata_role(metadata)), tuf_metadata_version(metadata),
-                   version);
+    return say(why, ERR_CONFLICT, NULL, "%s: is version %" PRIu64 " instead of %" PRIu64,
+               tuf_role_name(tuf_metadata_role(metadata)), tuf_metadata_version(metadata), version);
 }
 
 static enum err judge_snapshot(const struct refresh *refresh, const struct tuf_file *listed,
@@ -361,7 +362,7 @@ static enum err judge_snapshot(const struct refresh *refresh, const struct tuf_f
     TRY(tuf_verify_by_root(refresh->client->trusted[TUF_ROOT], fresh, why));
     TRY(check_version(fresh, listed->version, why));
     if (old)
-        TRY(tuf_wrap(why, tuf_check_snapshot_rollback(old, fresh, why), "snapshot"));
+        TRY(say_where(why, tuf_check_snapshot_rollback(old, fresh, why), "snapshot"));
     TRY(check_fresh(refresh, fresh, why));
     return store(refresh->client, fresh, why);
 }
@@ -476,12 +477,12 @@ enum err tuf_client_resume(struct tuf_client *client, struct why *why)
     authority = tuf_root_authority(client->trusted[TUF_ROOT], TUF_TARGETS);
     load_timestamp(client);
     if (!client->trusted[TUF_TIMESTAMP] || !load_snapshot(&refresh))
-        return tuf_say(why, ERR_UNTRUSTED, "%s: holds no trusted snapshot; a refresh is needed",
-                       client->dir);
+        return say(why, ERR_UNTRUSTED, NULL, "%s: holds no trusted snapshot; a refresh is needed",
+                   client->dir);
     listed = listed_file(client->trusted[TUF_SNAPSHOT], "targets.json");
     if (!load_targets(&refresh, &authority, &listed))
-        return tuf_say(why, ERR_UNTRUSTED, "%s: holds no trusted targets; a refresh is needed",
-                       client->dir);
+        return say(why, ERR_UNTRUSTED, NULL, "%s: holds no trusted targets; a refresh is needed",
+                   client->dir);
     client->settled = true;
     return ERR_OK;
 }
@@ -490,7 +491,7 @@ static enum err check_settled(const struct tuf_client *client, struct why *why)
 {
     if (client->settled)
         return ERR_OK;
-    return tuf_say(why, ERR_INVALID, "no targets are trusted before a refresh has succeeded");
+    return say(why, ERR_INVALID, NULL, "no targets are trusted before a refresh has succeeded");
 }
 
 enum err tuf_client_target(const struct tuf_client *client, const char *name,

@@ -13,7 +13,7 @@ int client_case_open(void **state)
     struct client_case *it = calloc(1, sizeof *it);
 
     assert_non_null(it);
-    strcpy(it->dir, "/tmp/tuf_client_test.XXXXXX");
+    (void)snprintf(it->dir, sizeof it->dir, "/tmp/tuf_client_test.XXXXXX");
     assert_non_null(mkdtemp(it->dir));
     it->forge = forge_open();
     it->now = FORGE_NOW;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "trust/tuf_say.h"
+#include "os/say.h"
 
 /* Where a walk through nested values is: an array or object, and its next member. */
 struct level {
@@ -81,7 +81,7 @@ static enum err enter(struct walk *walk, const json_t *container, struct why *wh
     struct level *level = &walk->levels[walk->depth];
 
     if (walk->depth == JSON_DEPTH_MAX)
-        return tuf_say(why, ERR_CORRUPT, "nests deeper than %u levels", JSON_DEPTH_MAX);
+        return say(why, ERR_CORRUPT, NULL, "nests deeper than %u levels", JSON_DEPTH_MAX);
     walk->depth++;
     *level = (struct level){.container = container};
     if (json_is_object(container)) {
@@ -125,7 +125,7 @@ static enum err put_value(struct walk *walk, const json_t *value, struct why *wh
         return ERR_OK;
     case JSON_REAL:
     default:
-        return tuf_say(why, ERR_CORRUPT, "holds a number that is not a 64-bit integer");
+        return say(why, ERR_CORRUPT, NULL, "holds a number that is not a 64-bit integer");
     }
 }
 
@@ -180,8 +180,8 @@ enum err json_read(struct span text, json_t **out, struct why *why)
 
     json = json_loadb((const char *)text.at, text.size, JSON_REJECT_DUPLICATES, &error);
     if (!json)
-        return tuf_say(why, ERR_CORRUPT, "line %d, column %d: %s", error.line, error.column,
-                       error.text);
+        return say(why, ERR_CORRUPT, NULL, "line %d, column %d: %s", error.line, error.column,
+                   error.text);
     err = json_canonical(json, &canonical, why);
     tuf_bytes_done(&canonical);
     if (err != ERR_OK) {

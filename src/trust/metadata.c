@@ -7,10 +7,10 @@
 
 #include "base/check.h"
 #include "codec/hex.h"
+#include "os/say.h"
 #include "trust/json_canon.h"
 #include "trust/metadata_form.h"
 #include "trust/tuf_key.h"
-#include "trust/tuf_say.h"
 
 #define SPEC_MAJOR "1" /* of the specification we follow */
 
@@ -75,65 +75,61 @@ static enum err check_common(struct tuf_metadata *metadata, struct why *why)
     const char *expires = json_string_value(json_object_get(part, "expires"));
 
     if (!type || strcmp(type, tuf_role_name(metadata->role)) != 0)
-        return tuf_say(why, ERR_CORRUPT, "_type is \"%.20s\"", type ? type : "");
+        return say(why, ERR_CORRUPT, NULL, "_type is \"%.20s\"", type ? type : "");
     if (!spec_version_ok(spec))
-        return tuf_say(why, ERR_CORRUPT, "spec_version \"%.20s\" is not of TUF 1.0",
-                       spec ? spec : "");
+        return say(why, ERR_CORRUPT, NULL, "spec_version \"%.20s\" is not of TUF 1.0",
+                   spec ? spec : "");
     if (!tuf_number(part, "version", 1, &metadata->version))
-        return tuf_say(why, ERR_CORRUPT, "version is not a whole number above 0");
+        return say(why, ERR_CORRUPT, NULL, "version is not a whole number above 0");
     if (!expires || !utc_parse(span_of(expires), &metadata->expires))
-        return tuf_say(why, ERR_CORRUPT, "expires is not a time like 2026-11-25T10:00:00Z");
+        return say(why, ERR_CORRUPT, NULL, "expires is not a time like 2026-11-25T10:00:00Z");
     return ERR_OK;
 }
 
-/* An array of different strings; the set of them costs no more than reading them did. */
-static enum err check_keyids(const json_t *keyids, const char *role, struct why *why)
+/* Whether `array` holds different strings, or objects whose strings `key` are different; the set
+ * of them costs no more than reading them did. */
+static bool all_different(const json_t *array, const char *key)
 {
     json_t *seen = json_object();
-    const json_t *keyid;
-    enum err err = json_is_array(keyids) ? ERR_OK : ERR_CORRUPT;
+    bool different = json_is_array(array);
+    const json_t *one;
     size_t i;
 
     CHECK(seen);
-    json_array_foreach(keyids, i, keyid)
+    json_array_foreach(array, i, one)
     {
-        const char *text = json_string_value(keyid);
+        const char *text = json_string_value(key ? json_object_get(one, key) : one);
 
-        if (!text || json_object_get(seen, text)) {
-            err = ERR_CORRUPT;
+        different = text && !json_object_get(seen, text);
+        if (!different)
             break;
-        }
         CHECK(json_object_set_new(seen, text, json_true()) == 0);
     }
     json_decref(seen);
-    if (err != ERR_OK)
-        (void)tuf_say(why, err, "keyids of role %s are not a list of different key ids", role);
-    return err;
+    return different;
+}
+
+static enum err check_keyids(const json_t *keyids, const char *role, struct why *why)
+{
+    if (all_different(keyids, NULL))
+        return ERR_OK;
+    return say(why, ERR_CORRUPT, NULL, "keyids of role %s are not a list of different key ids",
+               role);
 }
 
 static enum err check_signatures(const json_t *signatures, struct why *why)
 {
-    json_t *seen = json_object();
+    bool good = all_different(signatures, "keyid");
     const json_t *signature;
-    enum err err = json_is_array(signatures) ? ERR_OK : ERR_CORRUPT;
     size_t i;
 
-    CHECK(seen);
     json_array_foreach(signatures, i, signature)
     {
-        const char *keyid = json_string_value(json_object_get(signature, "keyid"));
-
-        if (!keyid || !json_is_string(json_object_get(signature, "sig")) ||
-            json_object_get(seen, keyid)) {
-            err = ERR_CORRUPT;
-            break;
-        }
-        CHECK(json_object_set_new(seen, keyid, json_true()) == 0);
+        good = good && json_is_string(json_object_get(signature, "sig"));
     }
-    json_decref(seen);
-    if (err != ERR_OK)
-        (void)tuf_say(why, err, "signatures are not a list of one keyid and sig per key");
-    return err;
+    if (good)
+        return ERR_OK;
+    return say(why, ERR_CORRUPT, NULL, "signatures are not a list of one keyid and sig per key");
 }
 
 /* Every key must have the name it is given: the digest of itself. */
@@ -143,7 +139,7 @@ static enum err check_keys(const json_t *keys, struct why *why)
     const json_t *key;
 
     if (!json_is_object(keys))
-        return tuf_say(why, ERR_CORRUPT, "keys is not an object");
+        return say(why, ERR_CORRUPT, NULL, "keys is not an object");
     json_object_foreach((json_t *)(uintptr_t)keys, name, key)
     {
         char id[DIGEST_HEX_SIZE];
@@ -152,10 +148,10 @@ static enum err check_keys(const json_t *keys, struct why *why)
         if (!json_is_string(json_object_get(key, "keytype")) ||
             !json_is_string(json_object_get(key, "scheme")) ||
             !json_is_string(json_object_get(keyval, "public")))
-            return tuf_say(why, ERR_CORRUPT, "key %.16s lacks keytype, scheme or public", name);
+            return say(why, ERR_CORRUPT, NULL, "key %.16s lacks keytype, scheme or public", name);
         TRY(tuf_key_id_of_json(key, id, why));
         if (strcmp(id, name) != 0)
-            return tuf_say(why, ERR_CORRUPT, "key %.16s is not the key of that id", name);
+            return say(why, ERR_CORRUPT, NULL, "key %.16s is not the key of that id", name);
     }
     return ERR_OK;
 }
@@ -167,7 +163,7 @@ static enum err check_root(const struct tuf_metadata *root, struct why *why)
     uint64_t threshold;
 
     if (consistent && !json_is_boolean(consistent))
-        return tuf_say(why, ERR_CORRUPT, "consistent_snapshot is not a boolean");
+        return say(why, ERR_CORRUPT, NULL, "consistent_snapshot is not a boolean");
     TRY(check_keys(json_object_get(root->signed_part, "keys"), why));
     for (int i = 0; i < TUF_ROLE_COUNT; i++) {
         const char *name = roles[i].name;
@@ -175,7 +171,8 @@ static enum err check_root(const struct tuf_metadata *root, struct why *why)
 
         TRY(check_keyids(json_object_get(role, "keyids"), name, why));
         if (!tuf_number(role, "threshold", 1, &threshold) || threshold > UINT32_MAX)
-            return tuf_say(why, ERR_CORRUPT, "threshold of role %s is not a number above 0", name);
+            return say(why, ERR_CORRUPT, NULL, "threshold of role %s is not a number above 0",
+                       name);
     }
     return ERR_OK;
 }
@@ -189,7 +186,7 @@ static enum err read_hash(const json_t *hashes, const char *kind, uint8_t *to, s
     if (!hash)
         return ERR_OK;
     if (!json_is_string(hash) || !hex_parse(span_of(json_string_value(hash)), to, size))
-        return tuf_say(why, ERR_CORRUPT, "%s is not %zu hex digits", kind, 2 * size);
+        return say(why, ERR_CORRUPT, NULL, "%s is not %zu hex digits", kind, 2 * size);
     *has = true;
     return ERR_OK;
 }
@@ -202,11 +199,11 @@ enum err tuf_file_from_json(const json_t *json, bool with_version, struct tuf_fi
                             .has_length = json_object_get(json, "length") != NULL};
 
     if (with_version && !tuf_number(json, "version", 1, &file.version))
-        return tuf_say(why, ERR_CORRUPT, "version is not a whole number above 0");
+        return say(why, ERR_CORRUPT, NULL, "version is not a whole number above 0");
     if (file.has_length && !tuf_number(json, "length", 0, &file.length))
-        return tuf_say(why, ERR_CORRUPT, "length is not a whole number");
+        return say(why, ERR_CORRUPT, NULL, "length is not a whole number");
     if (hashes && json_object_size(hashes) == 0)
-        return tuf_say(why, ERR_CORRUPT, "hashes is not an object with hashes in it");
+        return say(why, ERR_CORRUPT, NULL, "hashes is not an object with hashes in it");
     TRY(read_hash(hashes, "sha256", file.sha256, sizeof file.sha256, &file.has_sha256, why));
     TRY(read_hash(hashes, "sha512", file.sha512, sizeof file.sha512, &file.has_sha512, why));
     *out = file;
@@ -222,13 +219,13 @@ static enum err check_meta(const struct tuf_metadata *metadata, const char *need
     struct tuf_file file;
 
     if (!json_object_get(meta, needed))
-        return tuf_say(why, ERR_CORRUPT, "meta does not list %s", needed);
+        return say(why, ERR_CORRUPT, NULL, "meta does not list %s", needed);
     json_object_foreach(meta, name, entry)
     {
         enum err err = tuf_file_from_json(entry, true, &file, why);
 
         if (err != ERR_OK)
-            return tuf_wrap(why, err, "meta of %.40s", name);
+            return say_where(why, err, "meta of %.40s", name);
     }
     return ERR_OK;
 }
@@ -241,18 +238,18 @@ static enum err check_targets(const struct tuf_metadata *metadata, struct why *w
     struct tuf_file file;
 
     if (!json_is_object(targets))
-        return tuf_say(why, ERR_CORRUPT, "targets is not an object");
+        return say(why, ERR_CORRUPT, NULL, "targets is not an object");
     json_object_foreach(targets, name, entry)
     {
         const json_t *custom = json_object_get(entry, "custom");
         enum err err = tuf_file_from_json(entry, false, &file, why);
 
         if (err == ERR_OK && (!file.has_length || !file.has_hashes))
-            err = tuf_say(why, ERR_CORRUPT, "lacks length or hashes");
+            err = say(why, ERR_CORRUPT, NULL, "lacks length or hashes");
         if (err == ERR_OK && custom && !json_is_object(custom))
-            err = tuf_say(why, ERR_CORRUPT, "custom is not an object");
+            err = say(why, ERR_CORRUPT, NULL, "custom is not an object");
         if (err != ERR_OK)
-            return tuf_wrap(why, err, "target %.80s", name);
+            return say_where(why, err, "target %.80s", name);
     }
     return ERR_OK;
 }
@@ -281,7 +278,7 @@ static enum err read_form(struct tuf_metadata *metadata, struct why *why)
     metadata->signed_part = json_object_get(metadata->json, "signed");
     metadata->signatures = json_object_get(metadata->json, "signatures");
     if (!json_is_object(metadata->signed_part))
-        return tuf_say(why, ERR_CORRUPT, "has no signed part");
+        return say(why, ERR_CORRUPT, NULL, "has no signed part");
     TRY(check_signatures(metadata->signatures, why));
     TRY(check_common(metadata, why));
     TRY(check_role(metadata, why));
@@ -295,8 +292,8 @@ enum err tuf_metadata_read(enum tuf_role role, struct span bytes, struct tuf_met
     enum err err;
 
     if (bytes.size > tuf_role_size_max(role))
-        return tuf_say(why, ERR_TOO_BIG, "%s metadata: has more than %zu bytes",
-                       tuf_role_name(role), tuf_role_size_max(role));
+        return say(why, ERR_TOO_BIG, NULL, "%s metadata: has more than %zu bytes",
+                   tuf_role_name(role), tuf_role_size_max(role));
     metadata = calloc(1, sizeof *metadata);
     CHECK(metadata);
     metadata->role = role;
@@ -304,7 +301,7 @@ enum err tuf_metadata_read(enum tuf_role role, struct span bytes, struct tuf_met
     err = read_form(metadata, why);
     if (err != ERR_OK) {
         tuf_metadata_close(metadata);
-        return tuf_wrap(why, err, "%s metadata", tuf_role_name(role));
+        return say_where(why, err, "%s metadata", tuf_role_name(role));
     }
     *out = metadata;
     return ERR_OK;
@@ -383,14 +380,14 @@ static bool hash_matches(enum digest_kind kind, struct span bytes, const uint8_t
 enum err tuf_check_bytes(const struct tuf_file *file, struct span bytes, struct why *why)
 {
     if (file->has_length && file->length != bytes.size)
-        return tuf_say(why, ERR_CORRUPT, "has %zu bytes instead of %" PRIu64, bytes.size,
-                       file->length);
+        return say(why, ERR_CORRUPT, NULL, "has %zu bytes instead of %" PRIu64, bytes.size,
+                   file->length);
     if (file->has_hashes && !file->has_sha256 && !file->has_sha512)
-        return tuf_say(why, ERR_CORRUPT, "has hashes of unknown kinds only");
+        return say(why, ERR_CORRUPT, NULL, "has hashes of unknown kinds only");
     if (file->has_sha256 && !hash_matches(DIGEST_SHA256, bytes, file->sha256))
-        return tuf_say(why, ERR_CORRUPT, "has another SHA-256 than it should");
+        return say(why, ERR_CORRUPT, NULL, "has another SHA-256 than it should");
     if (file->has_sha512 && !hash_matches(DIGEST_SHA512, bytes, file->sha512))
-        return tuf_say(why, ERR_CORRUPT, "has another SHA-512 than it should");
+        return say(why, ERR_CORRUPT, NULL, "has another SHA-512 than it should");
     return ERR_OK;
 }
 
@@ -408,11 +405,11 @@ enum err tuf_check_snapshot_rollback(const struct tuf_metadata *old, const struc
         (void)entry;
         CHECK(tuf_listed_file(old, name, &before)); /* reading has checked its form */
         if (!tuf_listed_file(now, name, &after))
-            return tuf_say(why, ERR_CONFLICT, "no longer lists %.60s", name);
+            return say(why, ERR_CONFLICT, NULL, "no longer lists %.60s", name);
         if (after.version < before.version)
-            return tuf_say(why, ERR_CONFLICT,
-                           "lists %.60s version %" PRIu64 ", older than %" PRIu64, name,
-                           after.version, before.version);
+            return say(why, ERR_CONFLICT, NULL,
+                       "lists %.60s version %" PRIu64 ", older than %" PRIu64, name, after.version,
+                       before.version);
     }
     return ERR_OK;
 }

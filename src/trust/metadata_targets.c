@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "os/say.h"
 #include "trust/metadata_form.h"
 #include "trust/release_json.h"
-#include "trust/tuf_say.h"
 
 static enum err read_target(const char *name, const json_t *entry, struct tuf_target *out,
                             struct why *why)
@@ -16,12 +16,12 @@ static enum err read_target(const char *name, const json_t *entry, struct tuf_ta
     enum err err;
 
     if (!span_to_text(span_of(name), target.name, sizeof target.name))
-        return tuf_say(why, ERR_TOO_BIG, "target %.60s...: its name has more than %u bytes", name,
-                       TARGET_NAME_SIZE_MAX);
+        return say(why, ERR_TOO_BIG, NULL, "target %.60s...: its name has more than %u bytes", name,
+                   TARGET_NAME_SIZE_MAX);
     TRY(tuf_file_from_json(entry, false, &target.file, why));
     err = release_from_custom(json_object_get(entry, "custom"), &target.facts, why);
     if (err != ERR_OK && err != ERR_NOT_FOUND)
-        return tuf_wrap(why, err, "target %s", target.name);
+        return say_where(why, err, "target %s", target.name);
     target.has_facts = err == ERR_OK;
     *out = target;
     return ERR_OK;
@@ -35,8 +35,8 @@ enum err tuf_find_target(const struct tuf_metadata *targets, const char *name,
 
     CHECK(targets->role == TUF_TARGETS);
     if (!entry)
-        return tuf_say(why, ERR_NOT_FOUND, "targets version %" PRIu64 " do not list %.80s",
-                       targets->version, name);
+        return say(why, ERR_NOT_FOUND, NULL, "targets version %" PRIu64 " do not list %.80s",
+                   targets->version, name);
     return read_target(name, entry, out, why);
 }
 
@@ -77,8 +77,8 @@ static enum err check_fresh(const struct tuf_metadata *metadata, struct utc now,
     if (!tuf_metadata_expired(metadata, now))
         return ERR_OK;
     utc_format(metadata->expires, text);
-    return tuf_say(why, ERR_UNTRUSTED, "%s version %" PRIu64 " expired at %s",
-                   tuf_role_name(metadata->role), metadata->version, text);
+    return say(why, ERR_UNTRUSTED, NULL, "%s version %" PRIu64 " expired at %s",
+               tuf_role_name(metadata->role), metadata->version, text);
 }
 
 /* Hands `metadata` out if `err` is ERR_OK, and closes it otherwise. */
@@ -122,7 +122,7 @@ static enum err check_chunk_list(const struct tuf_metadata *targets, const struc
     TRY(tuf_find_target(targets, name, &list, why));
     if (list.file.length != size || !list.file.has_sha256 ||
         memcmp(list.file.sha256, facts->chunks_sha256, DIGEST_SIZE) != 0)
-        return tuf_say(why, ERR_CORRUPT, "%s is not the chunk list its image names", name);
+        return say(why, ERR_CORRUPT, NULL, "%s is not the chunk list its image names", name);
     return ERR_OK;
 }
 
@@ -136,14 +136,15 @@ static enum err accept_target(void *self, const struct tuf_target *target, struc
         return ERR_OK;
     (void)snprintf(release, sizeof release, "%s/%s/", facts->product, facts->version);
     if (strncmp(target->name, release, strlen(release)) != 0)
-        return tuf_say(why, ERR_CORRUPT, "target %s does not begin with %s", target->name, release);
+        return say(why, ERR_CORRUPT, NULL, "target %s does not begin with %s", target->name,
+                   release);
     if (strcmp(release, acceptance->release) == 0)
-        return tuf_say(why, ERR_CORRUPT, "target %s: its release has another image already",
-                       target->name);
+        return say(why, ERR_CORRUPT, NULL, "target %s: its release has another image already",
+                   target->name);
     if (target->file.length != facts->length || !target->file.has_sha256 ||
         memcmp(target->file.sha256, facts->sha256, DIGEST_SIZE) != 0)
-        return tuf_say(why, ERR_CORRUPT, "target %s is not the plain image its facts describe",
-                       target->name);
+        return say(why, ERR_CORRUPT, NULL, "target %s is not the plain image its facts describe",
+                   target->name);
     memcpy(acceptance->release, release, sizeof release);
     return check_chunk_list(acceptance->targets, target, why);
 }
@@ -155,8 +156,9 @@ static enum err check_targets(const struct tuf_metadata *root, const struct tuf_
 
     TRY(tuf_verify_by_root(root, targets, why));
     if (old && targets->version <= old->version)
-        return tuf_say(why, ERR_CONFLICT, "targets version %" PRIu64 " is not newer than %" PRIu64,
-                       targets->version, old->version);
+        return say(why, ERR_CONFLICT, NULL,
+                   "targets version %" PRIu64 " is not newer than %" PRIu64, targets->version,
+                   old->version);
     TRY(check_fresh(targets, now, why));
     return tuf_for_each_target(targets, accept_target, &acceptance, why);
 }

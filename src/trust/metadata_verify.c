@@ -6,9 +6,9 @@
 #include "base/check.h"
 #include "codec/hex.h"
 #include "crypto/key.h"
+#include "os/say.h"
 #include "trust/metadata_form.h"
 #include "trust/tuf_key.h"
-#include "trust/tuf_say.h"
 
 struct tuf_authority tuf_root_authority(const struct tuf_metadata *root, enum tuf_role role)
 {
@@ -98,10 +98,9 @@ enum err tuf_verify(const struct tuf_authority *authority, const struct tuf_meta
 
     CHECK(authority->threshold > 0);
     if (count < authority->threshold)
-        return tuf_say(why, ERR_UNTRUSTED,
-                       "%s version %" PRIu64 " has %u of %u valid signatures by different keys",
-                       tuf_role_name(metadata->role), metadata->version, count,
-                       authority->threshold);
+        return say(why, ERR_UNTRUSTED, NULL,
+                   "%s version %" PRIu64 " has %u of %u valid signatures by different keys",
+                   tuf_role_name(metadata->role), metadata->version, count, authority->threshold);
     return ERR_OK;
 }
 
@@ -117,10 +116,10 @@ enum err tuf_verify_next_root(const struct tuf_metadata *old, const struct tuf_m
                               struct why *why)
 {
     CHECK(next->role == TUF_ROOT);
-    TRY(tuf_wrap(why, tuf_verify_by_root(old, next, why), "by the rule of root version %" PRIu64,
-                 old->version));
+    TRY(say_where(why, tuf_verify_by_root(old, next, why), "by the rule of root version %" PRIu64,
+                  old->version));
     if (next->version != old->version + 1)
-        return tuf_say(why, ERR_CONFLICT, "root version %" PRIu64 " cannot follow %" PRIu64,
-                       next->version, old->version);
-    return tuf_wrap(why, tuf_verify_by_root(next, next, why), "by its own rule");
+        return say(why, ERR_CONFLICT, NULL, "root version %" PRIu64 " cannot follow %" PRIu64,
+                   next->version, old->version);
+    return say_where(why, tuf_verify_by_root(next, next, why), "by its own rule");
 }

@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "os/say.h"
 #include "trust/envelope.h"
 #include "trust/metadata.h"
 #include "trust/tuf_key.h"
-#include "trust/tuf_say.h"
 
 /* One of the two online roles and what it says of the file below it. */
 struct online_role {
@@ -50,10 +50,10 @@ static enum err check_no_rollback(const struct tuf_metadata *last, const char *n
     struct tuf_file file;
 
     if (tuf_listed_file(last, name, &file) && file.version > below_version)
-        return tuf_say(why, ERR_CONFLICT,
-                       "%s version %" PRIu64 " would follow version %" PRIu64
-                       ", which was published already",
-                       name, below_version, file.version);
+        return say(why, ERR_CONFLICT, NULL,
+                   "%s version %" PRIu64 " would follow version %" PRIu64
+                   ", which was published already",
+                   name, below_version, file.version);
     return ERR_OK;
 }
 

@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "codec/hex.h"
-#include "trust/tuf_say.h"
+#include "os/say.h"
 
 #define BASE_DIGEST_PREFIX "sha256:"
 
@@ -134,7 +134,7 @@ static enum err read_facts(const json_t *json, struct release_facts *facts, stru
     enum err err;
 
     if (!json_is_object(json))
-        return tuf_say(why, ERR_CORRUPT, "the release facts are not an object");
+        return say(why, ERR_CORRUPT, NULL, "the release facts are not an object");
     TRY(read_text(json_object_get(json, "product"), "product", facts->product,
                   sizeof facts->product, why));
     TRY(read_text(json_object_get(json, "version"), "version", facts->version,
@@ -153,7 +153,7 @@ enum err release_from_custom(const json_t *custom, struct release_facts *out, st
     struct release_facts facts = {0};
 
     if (!json)
-        return tuf_say(why, ERR_NOT_FOUND, "it is not a firmware image: it has no release facts");
+        return say(why, ERR_NOT_FOUND, NULL, "it is not a firmware image: it has no release facts");
     TRY(read_facts(json, &facts, why));
     *out = facts;
     return ERR_OK;
@@ -213,8 +213,8 @@ enum err release_target_name(const struct release_facts *facts, const char *file
     struct buf buf = buf_over(name, sizeof name);
 
     if (!release_name_ok(file))
-        return tuf_say(why, ERR_CORRUPT, "the file name \"%.64s\" has other than A-Za-z0-9._-",
-                       file);
+        return say(why, ERR_CORRUPT, NULL, "the file name \"%.64s\" has other than A-Za-z0-9._-",
+                   file);
     buf_text(&buf, facts->product);
     buf_byte(&buf, '/');
     buf_text(&buf, facts->version);
@@ -222,8 +222,8 @@ enum err release_target_name(const struct release_facts *facts, const char *file
     buf_text(&buf, file);
     (void)buf_finish_text(&buf);
     if (buf.overflow)
-        return tuf_say(why, ERR_TOO_BIG, "the target name has more than %u bytes",
-                       TARGET_NAME_SIZE_MAX);
+        return say(why, ERR_TOO_BIG, NULL, "the target name has more than %u bytes",
+                   TARGET_NAME_SIZE_MAX);
     memcpy(out, name, sizeof name);
     return ERR_OK;
 }

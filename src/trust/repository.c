@@ -7,10 +7,11 @@
 
 #include "base/check.h"
 #include "codec/hex.h"
+#include "os/file.h"
+#include "os/say.h"
 #include "trust/repository_files.h"
 #include "trust/tuf_file.h"
 #include "trust/tuf_key.h"
-#include "trust/tuf_say.h"
 
 /* ---- Files ---- */
 
@@ -25,7 +26,7 @@ static enum err read_metadata(const char *dir, enum tuf_role role, uint64_t vers
     TRY(tuf_file_read(dir, name, tuf_role_size_max(role), &bytes, why));
     err = tuf_metadata_read(role, tuf_bytes_span(&bytes), out, why);
     tuf_bytes_done(&bytes);
-    return tuf_wrap(why, err, "%s/%s", dir, name);
+    return say_where(why, err, "%s/%s", dir, name);
 }
 
 enum err repository_read_staged(const char *dir, enum tuf_role role, struct tuf_metadata **out,
@@ -34,10 +35,10 @@ enum err repository_read_staged(const char *dir, enum tuf_role role, struct tuf_
     char staged[PATH_MAX];
     enum err err;
 
-    TRY(tuf_path(dir, REPOSITORY_STAGED, staged, sizeof staged, why));
+    TRY(tuf_file_path(dir, REPOSITORY_STAGED, staged, sizeof staged, why));
     err = read_metadata(staged, role, 0, out, why);
     if (err == ERR_NOT_FOUND)
-        return tuf_say(why, err, "%s: no %s is waiting for signatures", dir, tuf_role_name(role));
+        return say(why, err, NULL, "%s: no %s is waiting for signatures", dir, tuf_role_name(role));
     return err;
 }
 
@@ -52,7 +53,7 @@ enum err repository_stage(const char *dir, enum tuf_role role, json_t *envelope,
     if (err == ERR_OK) {
         tuf_metadata_close(check);
         tuf_file_name(role, 0, name);
-        err = tuf_path(dir, REPOSITORY_STAGED, staged, sizeof staged, why);
+        err = tuf_file_path(dir, REPOSITORY_STAGED, staged, sizeof staged, why);
     }
     if (err == ERR_OK)
         err = tuf_file_replace(staged, name, tuf_bytes_span(&bytes), why);
@@ -86,7 +87,7 @@ enum err repository_blob_path(const char *dir, const uint8_t sha256[DIGEST_SIZE]
     char name[sizeof REPOSITORY_BLOBS + DIGEST_HEX_SIZE] = REPOSITORY_BLOBS "/";
 
     hex_print((struct span){sha256, DIGEST_SIZE}, name + strlen(name));
-    return tuf_path(dir, name, to, size, why);
+    return tuf_file_path(dir, name, to, size, why);
 }
 
 /* ---- Keys and roles ---- */
@@ -101,15 +102,15 @@ static enum err check_role(enum tuf_role role, const struct repository_role *key
     const char *name = tuf_role_name(role);
 
     if (keys->count == 0 || keys->count > REPOSITORY_KEYS_MAX)
-        return tuf_say(why, ERR_INVALID, "role %s needs 1 to %u keys, not %u", name,
-                       REPOSITORY_KEYS_MAX, keys->count);
+        return say(why, ERR_INVALID, NULL, "role %s needs 1 to %u keys, not %u", name,
+                   REPOSITORY_KEYS_MAX, keys->count);
     if (keys->threshold == 0 || keys->threshold > keys->count)
-        return tuf_say(why, ERR_INVALID, "role %s has %u keys, so its threshold cannot be %u", name,
-                       keys->count, keys->threshold);
+        return say(why, ERR_INVALID, NULL, "role %s has %u keys, so its threshold cannot be %u",
+                   name, keys->count, keys->threshold);
     for (uint32_t i = 1; i < keys->count; i++) {
         for (uint32_t j = 0; j < i; j++) {
             if (key_same(keys->keys[i], keys->keys[j]))
-                return tuf_say(why, ERR_INVALID, "role %s is given the same key twice", name);
+                return say(why, ERR_INVALID, NULL, "role %s is given the same key twice", name);
         }
     }
     return ERR_OK;
@@ -163,8 +164,8 @@ static enum err tidy_keys(json_t *root, struct why *why)
 
         (void)key;
         if (offline && online)
-            return tuf_say(why, ERR_INVALID,
-                           "key %.16s is to sign root or targets and is on a server, too", keyid);
+            return say(why, ERR_INVALID, NULL,
+                       "key %.16s is to sign root or targets and is on a server, too", keyid);
         if (!offline && !online)
             CHECK(json_object_del(keys, keyid) == 0);
     }
@@ -180,7 +181,7 @@ static enum err check_new(const char *dir, struct why *why)
                  repository_read_staged(dir, TUF_ROOT, &staged, NULL) != ERR_NOT_FOUND;
 
     tuf_metadata_close(staged);
-    return taken ? tuf_say(why, ERR_CONFLICT, "%s: holds a repository already", dir) : ERR_OK;
+    return taken ? say(why, ERR_CONFLICT, NULL, "%s: holds a repository already", dir) : ERR_OK;
 }
 
 static enum err make_folders(const char *dir, struct why *why)
@@ -188,12 +189,12 @@ static enum err make_folders(const char *dir, struct why *why)
     static const char *const below[] = {REPOSITORY_STAGED, REPOSITORY_BLOBS};
     char path[PATH_MAX];
 
-    TRY(tuf_folder_make(dir, why));
+    TRY(file_make_directory(dir, 0755, why));
     for (size_t i = 0; i < COUNT_OF(below); i++) {
-        TRY(tuf_path(dir, below[i], path, sizeof path, why));
-        TRY(tuf_folder_make(path, why));
+        TRY(tuf_file_path(dir, below[i], path, sizeof path, why));
+        TRY(file_make_directory(path, 0755, why));
     }
-    return tuf_folder_sync(dir, why);
+    return file_sync_directory(dir, why);
 }
 
 static enum err stage_first_root(const char *dir, const struct repository_plan *plan,
@@ -369,7 +370,8 @@ static enum err add_signature(const char *dir, enum tuf_role role, const struct 
         err = sign_by_rule(envelope, &rules->list[i], key, &named, why);
     if (err == ERR_OK && !named) {
         tuf_key_id(key, keyid);
-        err = tuf_say(why, ERR_UNTRUSTED, "key %.16s has no say in %s", keyid, tuf_role_name(role));
+        err =
+            say(why, ERR_UNTRUSTED, NULL, "key %.16s has no say in %s", keyid, tuf_role_name(role));
     }
     if (err != ERR_OK) {
         json_decref(envelope);
@@ -386,7 +388,7 @@ static enum err publish(const char *dir, const struct tuf_metadata *staged, stru
 
     tuf_file_name(role, tuf_metadata_version(staged), numbered);
     tuf_file_name(role, 0, plain);
-    TRY(tuf_path(dir, REPOSITORY_STAGED, folder, sizeof folder, why));
+    TRY(tuf_file_path(dir, REPOSITORY_STAGED, folder, sizeof folder, why));
     TRY(tuf_file_replace(dir, numbered, tuf_metadata_bytes(staged), why));
     TRY(tuf_file_replace(dir, plain, tuf_metadata_bytes(staged), why));
     return tuf_file_remove(folder, plain, why);
@@ -439,8 +441,8 @@ enum err repository_sign(const char *dir, enum tuf_role role, const struct key *
     struct repository_signing signing, of_targets;
 
     if (is_online(role))
-        return tuf_say(why, ERR_INVALID, "%s is signed by the server, not by people",
-                       tuf_role_name(role));
+        return say(why, ERR_INVALID, NULL, "%s is signed by the server, not by people",
+                   tuf_role_name(role));
     TRY(sign_staged(dir, role, key, why));
     TRY(settle(dir, role, &signing, why));
     if (role == TUF_ROOT && signing.complete) {

@@ -11,10 +11,11 @@
 
 #include "base/check.h"
 #include "codec/hex.h"
+#include "os/file.h"
+#include "os/say.h"
 #include "trust/release_json.h"
 #include "trust/repository_files.h"
 #include "trust/tuf_file.h"
-#include "trust/tuf_say.h"
 
 #define IMAGE_TEMP "image" /* in blobs/, until its digest is known */
 
@@ -45,18 +46,6 @@ static ssize_t read_piece(int fd, uint8_t *piece, size_t size)
     return (ssize_t)at;
 }
 
-static bool write_piece(int fd, const uint8_t *piece, size_t size)
-{
-    for (size_t at = 0; at < size;) {
-        ssize_t put = write(fd, piece + at, size - at);
-
-        if (put < 0)
-            return false;
-        at += (size_t)put;
-    }
-    return true;
-}
-
 static enum err copy_pieces(struct copy *copy, size_t chunk_size, uint64_t chunks_max,
                             const char *path, struct why *why)
 {
@@ -66,20 +55,20 @@ static enum err copy_pieces(struct copy *copy, size_t chunk_size, uint64_t chunk
         struct span piece = {copy->piece, (size_t)got};
 
         if (copy->chunks.size == DIGEST_SIZE * chunks_max)
-            return tuf_say(why, ERR_TOO_BIG, "%s: is growing while it is read", path);
+            return say(why, ERR_TOO_BIG, NULL, "%s: is growing while it is read", path);
         digest_update(copy->whole, piece);
         digest_of(DIGEST_SHA256, piece, copy->chunks.at + copy->chunks.size);
         copy->chunks.size += DIGEST_SIZE;
         copy->length += piece.size;
-        if (!write_piece(copy->to, piece.at, piece.size))
-            return tuf_say(why, ERR_STORAGE, "a copy of %s cannot be written: %s", path,
-                           strerror(errno));
+        if (file_write_all(copy->to, piece.at, piece.size) != ERR_OK)
+            return say(why, ERR_STORAGE, NULL, "a copy of %s cannot be written: %s", path,
+                       strerror(errno));
     }
     if (got < 0)
-        return tuf_say(why, ERR_STORAGE, "%s: %s", path, strerror(errno));
+        return say(why, ERR_STORAGE, NULL, "%s: %s", path, strerror(errno));
     if (fsync(copy->to) != 0)
-        return tuf_say(why, ERR_STORAGE, "a copy of %s cannot be written: %s", path,
-                       strerror(errno));
+        return say(why, ERR_STORAGE, NULL, "a copy of %s cannot be written: %s", path,
+                   strerror(errno));
     return ERR_OK;
 }
 
@@ -89,14 +78,14 @@ static enum err check_image(int fd, const char *path, uint32_t chunk_size, uint6
     struct stat info;
 
     if (fstat(fd, &info) != 0)
-        return tuf_say(why, ERR_STORAGE, "%s: %s", path, strerror(errno));
+        return say(why, ERR_STORAGE, NULL, "%s: %s", path, strerror(errno));
     if (!S_ISREG(info.st_mode) || info.st_size == 0)
-        return tuf_say(why, ERR_CORRUPT, "%s: is not a file with an image in it", path);
+        return say(why, ERR_CORRUPT, NULL, "%s: is not a file with an image in it", path);
     *chunks_max = release_chunk_count((uint64_t)info.st_size, chunk_size);
     if (*chunks_max > CHUNKS_MAX)
-        return tuf_say(why, ERR_TOO_BIG,
-                       "%s: would have %" PRIu64 " chunks; with larger ones at most %u", path,
-                       *chunks_max, CHUNKS_MAX);
+        return say(why, ERR_TOO_BIG, NULL,
+                   "%s: would have %" PRIu64 " chunks; with larger ones at most %u", path,
+                   *chunks_max, CHUNKS_MAX);
     return ERR_OK;
 }
 
@@ -130,10 +119,10 @@ static enum err copy_image(const char *image, const char *temp, struct release_f
     enum err err;
 
     if (copy.from < 0)
-        return tuf_say(why, ERR_STORAGE, "%s: %s", image, strerror(errno));
+        return say(why, ERR_STORAGE, NULL, "%s: %s", image, strerror(errno));
     copy.to = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (copy.to < 0)
-        err = tuf_say(why, ERR_STORAGE, "%s: %s", temp, strerror(errno));
+        err = say(why, ERR_STORAGE, NULL, "%s: %s", temp, strerror(errno));
     else
         err = copy_open_image(&copy, image, facts, why);
     (void)close(copy.from);
@@ -154,13 +143,13 @@ static enum err store_blobs(const char *dir, const char *image, struct release_f
     struct tuf_bytes chunks = {0};
     enum err err;
 
-    TRY(tuf_path(dir, REPOSITORY_BLOBS, folder, sizeof folder, why));
-    TRY(tuf_path(folder, IMAGE_TEMP, temp, sizeof temp, why));
+    TRY(tuf_file_path(dir, REPOSITORY_BLOBS, folder, sizeof folder, why));
+    TRY(tuf_file_path(folder, IMAGE_TEMP, temp, sizeof temp, why));
     err = copy_image(image, temp, facts, &chunks, why);
     if (err == ERR_OK)
         err = repository_blob_path(dir, facts->sha256, path, sizeof path, why);
     if (err == ERR_OK && rename(temp, path) != 0)
-        err = tuf_say(why, ERR_STORAGE, "%s: %s", path, strerror(errno));
+        err = say(why, ERR_STORAGE, NULL, "%s: %s", path, strerror(errno));
     if (err == ERR_OK)
         err = repository_blob_path(dir, facts->chunks_sha256, path, sizeof path, why);
     if (err == ERR_OK)
@@ -206,14 +195,14 @@ static enum err check_version_free(const json_t *targets, const char *name, cons
         return ERR_OK;
 
     if (there)
-        return tuf_say(why, ERR_CONFLICT,
-                       "%s is listed already, as something else; a version is never reused", name);
+        return say(why, ERR_CONFLICT, NULL,
+                   "%s is listed already, as something else; a version is never reused", name);
     for (void *i = json_object_iter((json_t *)(uintptr_t)targets); i;
          i = json_object_iter_next((json_t *)(uintptr_t)targets, i)) {
         other = json_object_iter_key(i);
         if (in_release(other, facts->product, facts->version))
-            return tuf_say(why, ERR_CONFLICT, "%s %s has an image already: %s", facts->product,
-                           facts->version, other);
+            return say(why, ERR_CONFLICT, NULL, "%s %s has an image already: %s", facts->product,
+                       facts->version, other);
     }
     return ERR_OK;
 }
@@ -235,8 +224,8 @@ static enum err list_release(json_t *targets, const char *name, const struct rel
     (void)snprintf(chunks_name, sizeof chunks_name, "%s" RELEASE_CHUNKS_SUFFIX, name);
     if (strlen(chunks_name) > TARGET_NAME_SIZE_MAX) {
         json_decref(entry);
-        return tuf_say(why, ERR_TOO_BIG, "%s: has more than %u bytes", chunks_name,
-                       TARGET_NAME_SIZE_MAX);
+        return say(why, ERR_TOO_BIG, NULL, "%s: has more than %u bytes", chunks_name,
+                   TARGET_NAME_SIZE_MAX);
     }
     CHECK(json_object_set_new(targets, name, entry) == 0);
     CHECK(json_object_set_new(targets, chunks_name,
@@ -266,7 +255,7 @@ static enum err check_stated(const struct release_facts *stated, struct why *why
     if (err == ERR_OK)
         return ERR_OK;
     why_say(why, field, "is missing or is not what a release may state");
-    return tuf_wrap(why, err, "%s", field);
+    return say_where(why, err, "%s", field);
 }
 
 static enum err stage_release(const char *dir, const struct repository_release *release,
@@ -325,7 +314,7 @@ enum err repository_remove_release(const char *dir, const char *product, const c
     }
     if (!found) {
         json_decref(envelope);
-        return tuf_say(why, ERR_NOT_FOUND, "%s %s is not listed", product, version);
+        return say(why, ERR_NOT_FOUND, NULL, "%s %s is not listed", product, version);
     }
     return repository_stage(dir, TUF_TARGETS, envelope, why);
 }

@@ -46,7 +46,7 @@ static int bench_open(void **state)
     struct bench *bench = calloc(1, sizeof *bench);
 
     assert_non_null(bench);
-    strcpy(bench->dir, "/tmp/repository_test.XXXXXX");
+    (void)snprintf(bench->dir, sizeof bench->dir, "/tmp/repository_test.XXXXXX");
     assert_non_null(mkdtemp(bench->dir));
     (void)snprintf(bench->image, sizeof bench->image, "%s.img", bench->dir);
     write_image(bench, 'x', 200000);
@@ -149,7 +149,7 @@ static struct repository_release release_of(const struct bench *bench, const cha
                                                    .kind = RELEASE_SECURITY},
                                          .targets_expires = far};
 
-    strcpy(release.facts.version, version);
+    (void)snprintf(release.facts.version, sizeof release.facts.version, "%s", version);
     return release;
 }
 

@@ -5,9 +5,9 @@
 #include "base/check.h"
 #include "codec/hex.h"
 #include "crypto/digest.h"
+#include "os/say.h"
 #include "trust/json_canon.h"
 #include "trust/tuf_file.h"
-#include "trust/tuf_say.h"
 
 /* How metadata writes each kind; the first of a kind is how we write it ourselves. */
 static const struct {
@@ -31,13 +31,13 @@ static enum err read_public(enum key_kind kind, const char *text, struct key **o
 
     if (kind == KEY_ED25519) {
         if (!hex_parse(span_of(text), raw, sizeof raw))
-            return tuf_say(why, ERR_CORRUPT, "an Ed25519 key is not 64 hex digits");
+            return say(why, ERR_CORRUPT, NULL, "an Ed25519 key is not 64 hex digits");
         return key_from_raw((struct span){raw, sizeof raw}, out, why);
     }
     TRY(key_from_pem(span_of(text), &key, why));
     if (key_kind(key) != kind || key_is_private(key)) {
         key_close(key);
-        return tuf_say(why, ERR_CORRUPT, "the PEM of a key is not a public key of its type");
+        return say(why, ERR_CORRUPT, NULL, "the PEM of a key is not a public key of its type");
     }
     *out = key;
     return ERR_OK;
@@ -49,13 +49,13 @@ enum err tuf_key_from_json(const json_t *json, struct key **out, struct why *why
     const char *public_half = text_of(json_object_get(json, "keyval"), "public");
 
     if (!keytype || !scheme || !public_half)
-        return tuf_say(why, ERR_CORRUPT, "a key lacks keytype, scheme or keyval.public");
+        return say(why, ERR_CORRUPT, NULL, "a key lacks keytype, scheme or keyval.public");
     for (size_t i = 0; i < COUNT_OF(forms); i++) {
         if (strcmp(keytype, forms[i].keytype) == 0 && strcmp(scheme, forms[i].scheme) == 0)
             return read_public(forms[i].kind, public_half, out, why);
     }
-    return tuf_say(why, ERR_INVALID, "keys of type %.20s with scheme %.20s are not used here",
-                   keytype, scheme);
+    return say(why, ERR_INVALID, NULL, "keys of type %.20s with scheme %.20s are not used here",
+               keytype, scheme);
 }
 
 json_t *tuf_key_to_json(const struct key *key)
@@ -126,5 +126,5 @@ enum err tuf_key_load(const char *path, struct key **out, struct why *why)
         err = tuf_key_from_json(json, out, why);
     json_decref(json);
     tuf_bytes_done(&bytes);
-    return tuf_wrap(why, err, "%s", path);
+    return say_where(why, err, "%s", path);
 }
