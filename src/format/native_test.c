@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "format/golden_host.h"
 #include "format/native.h"
 
 static const char *golden_dir;
@@ -21,34 +22,10 @@ static struct native_digest digest_from(uint8_t first)
     return digest;
 }
 
-static size_t load_golden(const char *name, uint8_t *to, size_t room)
-{
-    char path[512], line[512];
-    size_t size = 0;
-    FILE *file;
-
-    (void)snprintf(path, sizeof path, "%s/%s.hex", golden_dir, name);
-    file = fopen(path, "r");
-    if (!file)
-        return 0;
-    while (fgets(line, sizeof line, file)) {
-        unsigned byte;
-        int taken;
-
-        line[strcspn(line, "#\n")] = '\0';
-        for (const char *at = line; sscanf(at, " %2x%n", &byte, &taken) == 1; at += taken) {
-            assert_true(size < room);
-            to[size++] = (uint8_t)byte;
-        }
-    }
-    (void)fclose(file);
-    return size;
-}
-
 static void assert_golden(const char *name, struct span bytes)
 {
     uint8_t golden[MESSAGE_SIZE_MAX];
-    size_t size = load_golden(name, golden, sizeof golden);
+    size_t size = golden_load(golden_dir, name, golden, sizeof golden);
 
     if (size == bytes.size && memcmp(golden, bytes.at, size) == 0)
         return;

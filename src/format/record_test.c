@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/crc32.h"
+#include "format/golden_host.h"
 #include "format/record.h"
 
 static const char *golden_dir;
@@ -87,37 +88,13 @@ static void assert_same(const struct record *a, const struct record *b)
     assert_memory_equal(left, right, one.size);
 }
 
-static size_t load_golden(uint8_t *to, size_t room)
-{
-    char path[512], line[512];
-    size_t size = 0;
-    FILE *file;
-
-    (void)snprintf(path, sizeof path, "%s/record.hex", golden_dir);
-    file = fopen(path, "r");
-    if (!file)
-        return 0;
-    while (fgets(line, sizeof line, file)) {
-        unsigned byte;
-        int taken;
-
-        line[strcspn(line, "#\n")] = '\0';
-        for (const char *at = line; sscanf(at, " %2x%n", &byte, &taken) == 1; at += taken) {
-            assert_true(size < room);
-            to[size++] = (uint8_t)byte;
-        }
-    }
-    (void)fclose(file);
-    return size;
-}
-
 static void test_golden_bytes(void **state)
 {
     struct record record = example(), decoded;
     uint8_t room[RECORD_SLOT_SIZE], golden[RECORD_SLOT_SIZE];
     struct buf out = buf_over(room, sizeof room);
     uint32_t sequence = 0;
-    size_t size = load_golden(golden, sizeof golden);
+    size_t size = golden_load(golden_dir, "record", golden, sizeof golden);
 
     (void)state;
     assert_int_equal(record_encode(&record, 42, &out), ERR_OK);

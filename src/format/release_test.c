@@ -58,9 +58,9 @@ static void test_each_bad_fact_is_named(void **state)
         assert_refused(facts, err, field); \
     } while (0)
     WITH(facts.product[0] = '\0', ERR_CORRUPT, "product");
-    WITH(strcpy(facts.product, ".."), ERR_CORRUPT, "product");
-    WITH(strcpy(facts.product, "a/b"), ERR_CORRUPT, "product");
-    WITH(strcpy(facts.version, "1 0"), ERR_CORRUPT, "version");
+    WITH(memcpy(facts.product, "..", sizeof ".."), ERR_CORRUPT, "product");
+    WITH(memcpy(facts.product, "a/b", sizeof "a/b"), ERR_CORRUPT, "product");
+    WITH(memcpy(facts.version, "1 0", sizeof "1 0"), ERR_CORRUPT, "version");
     WITH(facts.hardware_count = 0, ERR_CORRUPT, "hardware");
     WITH(facts.hardware_count = 3, ERR_CORRUPT, "hardware"); /* an empty name */
     WITH(facts.hardware_count = HARDWARE_MAX + 1, ERR_TOO_BIG, "hardware");
