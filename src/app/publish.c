@@ -15,8 +15,8 @@
 
 /* ---- what is stored ---- */
 
-static enum err read_newest(struct app *app, int64_t tenant, enum metadata_role role,
-                            struct tuf_bytes *out)
+enum err publish_newest(struct app *app, int64_t tenant, enum metadata_role role,
+                        struct tuf_bytes *out)
 {
     struct metadata_row row;
     enum err err = store_metadata_find(app->db, tenant, role, 0, &row);
@@ -43,7 +43,7 @@ static enum err load(struct app *app, int64_t tenant, enum metadata_role role,
     enum err err;
 
     *out = NULL;
-    TRY(app_db_failed(app, read_newest(app, tenant, role, &bytes), why));
+    TRY(app_db_failed(app, publish_newest(app, tenant, role, &bytes), why));
     if (bytes.size == 0)
         return ERR_OK;
     err = tuf_metadata_read(roles[role], tuf_bytes_span(&bytes), out, why);

@@ -5,7 +5,9 @@
 #pragma once
 
 #include "app/app.h"
+#include "store/metadata.h"
 #include "store/release.h"
+#include "trust/tuf_bytes.h"
 
 /* The next root, or the first. On success also renews snapshot and timestamp when targets
  * exist. *version is its version. ERR_UNTRUSTED, ERR_CONFLICT (not the next version; the same
@@ -25,6 +27,10 @@ struct published {
  * error. */
 enum err publish_targets(struct app *app, int64_t tenant, const char *actor, struct span bytes,
                          struct utc now, struct published *out, struct why *why) MUST_USE;
+
+/* The newest bytes of a role, which the caller frees; none is no error. */
+enum err publish_newest(struct app *app, int64_t tenant, enum metadata_role role,
+                        struct tuf_bytes *out) MUST_USE;
 
 /* Make new snapshot and timestamp when due (see trust/online.h). Called by the tick and by the
  * two above. Nothing to do without keys, root or targets. */

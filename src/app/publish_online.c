@@ -15,25 +15,12 @@ struct online_room {
     struct tuf_bytes root, targets, snapshot, timestamp;
 };
 
-static enum err read_newest(struct app *app, int64_t tenant, enum metadata_role role,
-                            struct tuf_bytes *out)
-{
-    struct metadata_row row;
-    enum err err = store_metadata_find(app->db, tenant, role, 0, &row);
-
-    if (err == ERR_NOT_FOUND)
-        return ERR_OK;
-    TRY(err);
-    *out = tuf_bytes_copy(row.bytes);
-    return ERR_OK;
-}
-
 static enum err read_all(struct app *app, int64_t tenant, struct online_room *out)
 {
-    TRY(read_newest(app, tenant, METADATA_ROOT, &out->root));
-    TRY(read_newest(app, tenant, METADATA_TARGETS, &out->targets));
-    TRY(read_newest(app, tenant, METADATA_SNAPSHOT, &out->snapshot));
-    return read_newest(app, tenant, METADATA_TIMESTAMP, &out->timestamp);
+    TRY(publish_newest(app, tenant, METADATA_ROOT, &out->root));
+    TRY(publish_newest(app, tenant, METADATA_TARGETS, &out->targets));
+    TRY(publish_newest(app, tenant, METADATA_SNAPSHOT, &out->snapshot));
+    return publish_newest(app, tenant, METADATA_TIMESTAMP, &out->timestamp);
 }
 
 static void forget_all(struct online_room *room)
