@@ -26,7 +26,7 @@ static int make_folder(void **state)
     struct folder *folder = calloc(1, sizeof *folder);
 
     assert_non_null(folder);
-    strcpy(folder->path, "/tmp/key_test.XXXXXX");
+    (void)snprintf(folder->path, sizeof folder->path, "/tmp/key_test.XXXXXX");
     assert_non_null(mkdtemp(folder->path));
     snprintf(folder->file, sizeof folder->file, "%s/key", folder->path);
     *state = folder;
