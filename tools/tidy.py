@@ -8,7 +8,7 @@ FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 800
 LINE_RULES = [
     (re.compile(r"^(?:[^\"']|\"(?:\\.|[^\"])*\"|'(?:\\.|[^'])*')*//"), "use /* */; // is for notes not to commit"),
-    (re.compile(r"\btypedef\s+(struct|enum|union)\b"), "no typedef for structs, enums, unions"),
+    (re.compile(r"\btypedef\s+(struct|enum|union)\b(?!\s+\w+\s+\*?\w+\()"), "no typedef for structs, enums, unions"),
     (re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|alloca)\s*\("), "banned function"),
     (re.compile(r"\b(TODO|FIXME|XXX|HACK)\b"), "finish it or leave it out"),
 ]
