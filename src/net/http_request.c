@@ -226,8 +226,15 @@ struct counts {
 };
 
 static uint16_t check_header(struct http_parser *parser, struct http_head *head,
-                             const struct http_header *header, struct counts *counts)
+                             struct http_header *header, struct counts *counts)
 {
+    struct span *value = &header->value;
+
+    while (value->size > 0 &&
+           (value->at[value->size - 1] == ' ' || value->at[value->size - 1] == '\t'))
+        value->size--; /* llhttp cuts the blanks in front only */
+    if (header->name.size == 0)
+        return refuse(parser, 400, "a header has no name");
     if (equals_ignoring_case(header->name, "host")) {
         counts->host++;
     } else if (equals_ignoring_case(header->name, "content-length")) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@
 
 #define EXIT_FAILED 1
 #define LOOK_MS     1000 /* how often the watchdog's condition is looked at */
-#define DESCRIPTORS 256  /* besides connections: files being sent, database, logs */
+#define DESCRIPTORS 1024 /* besides connections: files being sent, database, logs */
 
 static int failed(const struct why *why)
 {
@@ -25,10 +26,10 @@ static int failed(const struct why *why)
     return EXIT_FAILED;
 }
 
-/* Each connection may also have a file open. Going on with fewer is better than not starting. */
+/* Going on with fewer is better than not starting. */
 static void raise_descriptor_limit(const struct settings *settings, const struct log *log)
 {
-    rlim_t wanted = 2 * (rlim_t)settings->limits.connections_max * settings->threads + DESCRIPTORS;
+    rlim_t wanted = (rlim_t)settings->limits.connections_max * settings->threads + DESCRIPTORS;
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
@@ -94,6 +95,7 @@ static int run(const struct options *options)
         options_print_effective(options, stdout);
         return EXIT_SUCCESS;
     }
+    (void)umask(077);        /* what others may read is opened to them file by file */
     signals = signal_open(); /* before any thread, so that all of them block the signals */
     if (signals < 0) {
         why_say(&why, NULL, "signals cannot be watched");
