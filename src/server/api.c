@@ -20,8 +20,6 @@ struct api *api_open(const struct api_config *config)
     CHECK(api);
     CHECK(config->app);
     api->config = *config;
-    if (api->config.confirm_above == 0)
-        api->config.confirm_above = API_CONFIRM_ABOVE_DEFAULT;
     api->anonymous = (struct refusal_bucket){.burst = 20, .every_ms = 10000, .left = 20};
     api->known = (struct refusal_bucket){.burst = 200, .every_ms = 1000, .left = 200};
     return api;

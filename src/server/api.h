@@ -16,10 +16,8 @@ struct api_config {
     struct app *app;
     const struct key *audit_key; /* Ed25519, signs the head of audit exports; NULL: no exports */
     const char *data_dir;        /* whose free space /healthz looks at */
-    uint32_t confirm_above;      /* devices; 0: API_CONFIRM_ABOVE_DEFAULT */
+    uint32_t confirm_above;      /* devices a rollout may reach without confirm_count */
 };
-
-#define API_CONFIRM_ABOVE_DEFAULT 100u /* devices a rollout may reach without confirm_count */
 
 /* Never NULL. */
 struct api *api_open(const struct api_config *config);
