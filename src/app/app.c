@@ -105,13 +105,13 @@ void app_rollback(struct app *app)
 
 enum err app_savepoint(struct app *app)
 {
-    app->refusal.set = false;
     app->dirty_mark = app->dirty_count;
     return db_savepoint(app->db);
 }
 
 enum err app_release(struct app *app)
 {
+    app->refusal.set = false; /* whatever was refused on the way, the story went well */
     return db_release(app->db);
 }
 

@@ -160,6 +160,14 @@ void stage_image(const char *version, uint8_t out[DIGEST_SIZE])
 
 /* ---- transactions ---- */
 
+/* In a savepoint of its own, as the engine does. */
+static enum err write_refusal(struct app *app)
+{
+    TRY(app_savepoint(app));
+    TRY(app_refused(app));
+    return app_release(app);
+}
+
 enum err stage_run(struct stage *stage, stage_story *story, void *self)
 {
     struct app *app = &stage->app;
@@ -175,7 +183,7 @@ enum err stage_run(struct stage *stage, stage_story *story, void *self)
         else
             ended = app_undo(app);
         if (ended == ERR_OK && err != ERR_OK)
-            ended = app_refused(app);
+            ended = write_refusal(app);
         if (ended == ERR_OK)
             ended = app_commit(app, NULL);
         if (ended == ERR_OK) {
