@@ -36,16 +36,30 @@ static void set_deadline(struct http_call *call, int64_t ms)
 
 static void on_ready(struct loop_watch *watch, unsigned events);
 
-static void unlink_call(struct http_call *call)
+static void link_call(struct http_call **list, struct http_call *call)
 {
-    struct http_server *server = call->server;
+    call->previous = NULL;
+    call->next = *list;
+    if (call->next)
+        call->next->previous = call;
+    *list = call;
+}
 
+static void unlink_call(struct http_call **list, struct http_call *call)
+{
     if (call->previous)
         call->previous->next = call->next;
     else
-        server->first = call->next;
+        *list = call->next;
     if (call->next)
         call->next->previous = call->previous;
+}
+
+static void count_out(struct http_call *call)
+{
+    struct http_server *server = call->server;
+
+    unlink_call(&server->first, call);
     server->count--;
     count_up(server->config.counters.connections_open, -1);
 }
@@ -69,20 +83,23 @@ void connection_close(struct http_call *call)
     loop_remove(call->server->config.loop, &call->watch);
     output_drop(call);
     transport_close(&call->transport);
-    unlink_call(call);
+    count_out(call);
     if (was == HTTP_BODY || was == HTTP_STREAM)
         handler_of(call)->gone(call->server->config.self, call);
     forget_request(call);
     bytes_free(&call->held);
-    if (was != HTTP_DECIDE && was != HTTP_WAIT) {
-        free(call->peer);
-        loop_defer_free(call->server->config.loop, call);
+    if (was == HTTP_DECIDE || was == HTTP_WAIT) {
+        link_call(&call->server->owed, call);
+        return;
     }
+    free(call->peer);
+    loop_defer_free(call->server->config.loop, call);
 }
 
-/* What was owed came, but there is nobody to send it to. */
-static void drop_gone(struct http_call *call)
+void connection_drop_gone(struct http_call *call)
 {
+    CHECK(call->state == HTTP_GONE);
+    unlink_call(&call->server->owed, call);
     free(call->peer);
     loop_defer_free(call->server->config.loop, call);
 }
@@ -107,10 +124,7 @@ void connection_accept(struct http_server *server, int fd, const struct sockaddr
         free(call);
         return;
     }
-    call->next = server->first;
-    if (call->next)
-        call->next->previous = call;
-    server->first = call;
+    link_call(&server->first, call);
     server->count++;
     count_up(server->config.counters.connections_open, 1);
     count_up(server->config.counters.connections_total, 1);
@@ -162,12 +176,16 @@ static enum step step_handshake(struct http_call *call)
 
 static void refuse(struct http_call *call, uint16_t status, const char *sentence)
 {
+    bool was_running = call->running;
+
     if (call->state == HTTP_BODY)
         handler_of(call)->gone(call->server->config.self, call);
     call->state = HTTP_WAIT;
     call->close_after = true;
     call->linger = true;
+    call->running = true; /* the reply waits in the queue until our caller goes on */
     handler_of(call)->refuse(call->server->config.self, call, call->head, status, sentence);
+    call->running = was_running;
     CHECK(call->state == HTTP_SEND);
 }
 
@@ -377,7 +395,8 @@ static enum step step_input(struct http_call *call)
     if (call->state != HTTP_HEAD_STATE && call->state != HTTP_BODY)
         return STEP_AGAIN;
     /* Less than asked for: the kernel has no more now, and epoll tells when it has. */
-    if (looked || (got > 0 && (size == room || transport_holds_input(&call->transport))))
+    if (looked || output_pending(call) ||
+        (got > 0 && (size == room || transport_holds_input(&call->transport))))
         return STEP_AGAIN;
     call->transport.wants = LOOP_IN;
     return STEP_WAIT;
@@ -524,7 +543,7 @@ static bool begin_reply(struct http_call *call, const struct http_reply *reply)
             (void)close(reply->file);
         else if (reply->release)
             reply->release(reply->owner);
-        drop_gone(call);
+        connection_drop_gone(call);
         return false;
     }
     CHECK(call->state == HTTP_DECIDE || call->state == HTTP_WAIT || call->state == HTTP_BODY);
@@ -592,7 +611,7 @@ static void begin_body(struct http_call *call, enum http_body_mode mode, uint64_
 
     if (call->state == HTTP_GONE) {
         handler_of(call)->gone(call->server->config.self, call);
-        drop_gone(call);
+        connection_drop_gone(call);
         return;
     }
     CHECK(call->state == HTTP_DECIDE);

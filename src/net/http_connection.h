@@ -82,7 +82,8 @@ struct http_server {
     struct http_server_config config;
     struct loop_watch listener; /* its `fd` is -1 when closed */
     struct http_call *first;
-    size_t count;
+    struct http_call *owed; /* closed, but still owed a reply (HTTP_GONE) */
+    size_t count;           /* of the first list */
     bool draining;
     int64_t date_s; /* what `date` says */
     char date[32];
@@ -96,6 +97,9 @@ void connection_accept(struct http_server *server, int fd, const struct sockaddr
 void connection_run(struct http_call *call);
 void connection_close(struct http_call *call);
 void connection_timeout(struct http_call *call);
+
+/* What was owed came, or never will: free a closed call. */
+void connection_drop_gone(struct http_call *call);
 
 /* http_reply.c */
 void reply_put_head(struct http_call *call, const struct http_reply *reply, bool endless);

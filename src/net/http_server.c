@@ -98,13 +98,10 @@ void http_server_close(struct http_server *server)
     if (!server)
         return;
     close_listener(server);
-    while (server->first) {
-        struct http_call *call = server->first;
-
-        if (call->state == HTTP_DECIDE || call->state == HTTP_WAIT)
-            call->state = HTTP_SEND; /* nobody will reply any more */
-        connection_close(call);
-    }
+    while (server->first)
+        connection_close(server->first);
+    while (server->owed) /* nobody will reply any more */
+        connection_drop_gone(server->owed);
     free(server);
 }
 
@@ -147,14 +144,17 @@ size_t http_server_count(const struct http_server *server)
 
 void http_call_address(const struct http_call *call, char to[HTTP_ADDRESS_SIZE])
 {
-    const void *address = &call->address.sin6_addr;
-    int family = call->address.sin6_family;
+    const struct sockaddr_in6 *from = &call->address;
+    const void *address = &from->sin6_addr;
+    int family = from->sin6_family;
 
-    if (family == AF_INET)
-        address = (const char *)&call->address + offsetof(struct sockaddr_in, sin_addr);
+    if (family == AF_INET) {
+        address = (const char *)from + offsetof(struct sockaddr_in, sin_addr);
+    } else if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&from->sin6_addr)) {
+        family = AF_INET; /* IPv4 through an IPv6 socket */
+        address = &from->sin6_addr.s6_addr[12];
+    }
     if ((family != AF_INET && family != AF_INET6) ||
         !inet_ntop(family, address, to, HTTP_ADDRESS_SIZE))
         to[0] = '\0';
-    if (strncmp(to, "::ffff:", 7) == 0 && strchr(to, '.'))
-        memmove(to, to + 7, strlen(to + 7) + 1); /* IPv4 through an IPv6 socket */
 }
