@@ -310,6 +310,16 @@ class Device:
     def seen(self):
         return self.world.server.api("GET", f"/devices/{self.name}")
 
+    def history(self):
+        """What the server recorded, newest first."""
+        return self.world.server.items(f"/devices/{self.name}/history")
+
+    def reported(self):
+        """(name of the rollout, phase) of every report, oldest first."""
+        names = {rollout["id"]: rollout["name"] for rollout in self.world.server.items("/rollouts")}
+        return [(names.get(entry["rollout"]), entry["phase"]) for entry in reversed(self.history())
+                if entry["kind"] == "report"]
+
 
 def image(version, size=300_000):
     """Bytes that stand for a firmware image: reproducible, not compressible."""
