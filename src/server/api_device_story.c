@@ -18,7 +18,7 @@ static enum err find_device(struct api_call *call, struct device_row *row)
 /* ---- History ---- */
 
 struct story {
-    char sentence[256];
+    char sentence[400];
     int64_t rollout, assignment;
     const char *phase, *error, *detail;
     int64_t duration_s; /* -1: none */
@@ -58,15 +58,15 @@ static void tell_report(struct api_call *call, const struct report_row *row, con
 static void tell_assignment(struct api_call *call, const struct assignment_row *row,
                             const char *device, struct story *out)
 {
-    char name[NAME_SIZE_MAX + 16];
+    char name[NAME_SIZE_MAX + 16], release[RELEASE_ID_SIZE];
 
     out->assignment = row->id;
     out->rollout = row->rollout;
     out->error = row->assignment.err == ERR_OK ? NULL : err_name(row->assignment.err);
-    (void)snprintf(out->sentence, sizeof out->sentence, "%s was admitted by stage %u of %s; now %s",
-                   device, row->assignment.stage + 1u,
-                   rollout_name(call, row->rollout, name, sizeof name),
-                   assignment_state_name(row->assignment.state));
+    (void)snprintf(out->sentence, sizeof out->sentence, "%s was offered %s by %s, stage %u: it %s",
+                   device, api_release_name(call, row->release, release, sizeof release),
+                   rollout_name(call, row->rollout, name, sizeof name), row->assignment.stage + 1u,
+                   assignment_state_text(row->assignment.state));
 }
 
 static void tell(struct api_call *call, const struct history_entry *entry, const char *device,
