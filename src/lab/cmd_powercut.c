@@ -7,10 +7,11 @@
 #include "os/options.h"
 
 static const struct option_spec table[] = {
-    {"flow", 'f', OPTION_TEXT, "all", 0, 0, "all|install|resume|spoiled|revert|rollback|recall",
+    {"flow", 'f', OPTION_TEXT, "all", 0, 0,
+     "all|install|resume|spoiled|weak|revert|rollback|recall",
      "Send the device through this story"},
-    {"stride", 's', OPTION_INT, "1", 1, 100000, "UNITS",
-     "Cut once after every so many units of power; 1 is after every byte"},
+    {"stride", 's', OPTION_INT, "1", 0, 100000, "UNITS",
+     "Cut once after every so many units of power; 1: after every byte; 0: in every operation"},
     {"pairs", 'p', OPTION_INT, "2000", 0, 100000000, "RUNS",
      "Do so many runs more per story with two to four cuts at random places"},
     {"seed", 0, OPTION_INT, "1", 0, INT64_MAX, "NUMBER", "Draw all chance from this number"},

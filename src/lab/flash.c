@@ -60,6 +60,8 @@ enum err flash_write(struct flash *flash, uint64_t at, const void *from, uint32_
         flash->programmed[at + i] = true;
     }
     flash->programs++;
+    if (prng_below(flash->power->prng, 100) < flash->weak_percent)
+        flash->cells[at + size / 2] ^= 1;
     if (done < size) {
         flash->cells[at + done] = byte[done] | (uint8_t)prng_next(flash->power->prng);
         flash->programmed[at + done] = true;

@@ -14,6 +14,7 @@ struct flash {
     bool programmed[FLASH_SIZE_MAX]; /* since the last erase */
     uint32_t size, erase_size, write_size;
     uint32_t erases, programs; /* operations, for wear */
+    uint32_t weak_percent;     /* of writes that lose a bit without a word */
     struct power *power;       /* borrowed */
 };
 

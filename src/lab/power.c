@@ -9,6 +9,8 @@ uint64_t power_spend(struct power *power, uint64_t units)
         power->cuts_taken < power->cut_count ? power->cuts[power->cuts_taken] : POWER_NO_CUT;
 
     CHECK(cut >= before);
+    if (power->op_count < POWER_OPS_MAX)
+        power->ops[power->op_count++] = before;
     if (cut == POWER_NO_CUT || cut >= before + units) {
         power->spent += units;
         return units;

@@ -24,18 +24,41 @@ static struct rig_setup setup_of(const struct powercut_plan *plan)
                               .erase_size = plan->erase_size};
 }
 
-/* One run for every place, until a run ends before its cut. */
-static void cut_once_everywhere(const struct powercut_plan *plan, struct powercut_figures *figures)
+static bool cut_once(const struct powercut_plan *plan, uint64_t at,
+                     struct powercut_figures *figures)
 {
     struct rig_setup setup = setup_of(plan);
-    struct rig_result result = {.cuts_taken = 1};
+    struct rig_result result;
 
     setup.cut_count = 1;
-    for (uint64_t at = 0; result.cuts_taken > 0; at += plan->stride) {
-        setup.cuts[0] = at;
-        result = rig_run(&setup);
-        count(figures, &setup, &result);
-        figures->singles += result.cuts_taken > 0;
+    setup.cuts[0] = at;
+    result = rig_run(&setup);
+    count(figures, &setup, &result);
+    figures->singles += result.cuts_taken > 0;
+    return result.cuts_taken > 0;
+}
+
+/* One run for every place, until a run ends before its cut. */
+static void cut_at_every_place(const struct powercut_plan *plan, struct powercut_figures *figures)
+{
+    for (uint64_t at = 0; cut_once(plan, at, figures); at += plan->stride)
+        continue;
+}
+
+static void cut_in_every_operation(const struct powercut_plan *plan,
+                                   struct powercut_figures *figures)
+{
+    static uint64_t ops[POWER_OPS_MAX];
+    uint32_t op_count = rig_operations(ops, POWER_OPS_MAX); /* of the run without a cut */
+
+    for (uint32_t i = 0; i < op_count; i++) {
+        uint64_t end = i + 1 < op_count ? ops[i + 1] : figures->units;
+
+        (void)cut_once(plan, ops[i], figures);
+        if (end - ops[i] > 1)
+            (void)cut_once(plan, ops[i] + 1, figures);
+        if (end - ops[i] > 3)
+            (void)cut_once(plan, ops[i] + (end - ops[i]) / 2, figures);
     }
 }
 
@@ -68,6 +91,9 @@ void powercut_run(const struct powercut_plan *plan, struct powercut_figures *out
 
     *out = (struct powercut_figures){.units = whole.units};
     count(out, &setup, &whole);
-    cut_once_everywhere(plan, out);
+    if (plan->stride == 0)
+        cut_in_every_operation(plan, out);
+    else
+        cut_at_every_place(plan, out);
     cut_at_random(plan, out);
 }

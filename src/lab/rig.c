@@ -29,6 +29,12 @@ struct bench_server {
     } finals[REPORTS_MAX];
 };
 
+/* Final reports that the device has made durable: each must reach the server one day. */
+struct owed_reports {
+    uint64_t ids[REPORTS_MAX];
+    uint32_t count;
+};
+
 struct rig {
     struct rig_setup setup;
     struct prng prng;
@@ -37,6 +43,7 @@ struct rig {
     struct loader loader;
     struct firmware firmware[2]; /* version 1 and version 2 */
     struct bench_server server;
+    struct owed_reports owed;
     struct rig_result result;
     uint32_t steps;
     bool halted; /* the result is final */
@@ -51,6 +58,7 @@ struct rig {
     struct agent_event events[EVENTS_MAX];
     uint32_t event_count;
     struct native_answer answer;
+    struct instant health_due; /* when the running health check ends */
     struct {
         bool open;
         enum agent_stream stream;
@@ -67,8 +75,9 @@ static struct rig rig;
 const char *rig_flow_name(enum rig_flow flow)
 {
     static const char *const names[RIG_FLOW_COUNT] = {
-        [RIG_INSTALL] = "install", [RIG_RESUME] = "resume",     [RIG_SPOILED] = "spoiled",
-        [RIG_REVERT] = "revert",   [RIG_ROLLBACK] = "rollback", [RIG_RECALL] = "recall",
+        [RIG_INSTALL] = "install", [RIG_RESUME] = "resume", [RIG_SPOILED] = "spoiled",
+        [RIG_WEAK] = "weak",       [RIG_REVERT] = "revert", [RIG_ROLLBACK] = "rollback",
+        [RIG_RECALL] = "recall",
     };
 
     CHECK(flow < RIG_FLOW_COUNT);
@@ -152,28 +161,36 @@ static void make_firmware(struct firmware *firmware, uint32_t version)
     sha256_of((struct span){firmware->bytes, RIG_IMAGE_SIZE}, facts->sha256);
 }
 
+static uint32_t wanted_version(void)
+{
+    return rig.setup.flow == RIG_ROLLBACK ? 1 : 2;
+}
+
 static const struct firmware *wanted(void)
 {
-    return &rig.firmware[rig.setup.flow == RIG_ROLLBACK ? 0 : 1];
+    return &rig.firmware[wanted_version() - 1];
 }
 
 /* ---- the server ---- */
 
-/* Take a final report in. Repeats are the same report; a second one for the same assignment with
- * another end is a lie. */
+/* Take a final report in. Repeats are the same report; a second one for the same assignment is a
+ * lie. */
 static void take_final(const struct agent_report *report)
 {
     struct bench_server *server = &rig.server;
 
     for (uint32_t i = 0; i < server->final_count; i++) {
-        if (server->finals[i].id == report->id ||
-            server->finals[i].assignment == report->assignment) {
-            if (server->finals[i].assignment != report->assignment ||
-                server->finals[i].phase != report->phase)
-                stop(RIG_LOST);
+        bool same = server->finals[i].id == report->id;
+
+        if (same != (server->finals[i].assignment == report->assignment) ||
+            (same && server->finals[i].phase != report->phase))
+            stop(RIG_LOST);
+        if (same)
             return;
-        }
     }
+    if ((report->phase == PHASE_SUCCEEDED) !=
+        (holds(rig.loader.confirmed, wanted_version()) && !rig.loader.on_trial))
+        stop(RIG_WRONG);
     CHECK(server->final_count < REPORTS_MAX);
     server->finals[server->final_count].id = report->id;
     server->finals[server->final_count].assignment = report->assignment;
@@ -183,6 +200,34 @@ static void take_final(const struct agent_report *report)
     rig.result.outcome = (uint32_t)report->phase;
     server->settled = report->phase == PHASE_SUCCEEDED || rig.setup.flow == RIG_REVERT ||
                       rig.setup.flow == RIG_RECALL;
+}
+
+/* Note the final report that is in the record, as the device would find it after power loss. */
+static void note_owed(void)
+{
+    struct record_slots slots = {&slot_ops, rig.slots};
+    struct record record;
+    uint32_t sequence;
+
+    if (record_load(&slots, &record, &sequence) != ERR_OK || record.report.id == 0)
+        return;
+    for (uint32_t i = 0; i < rig.owed.count; i++) {
+        if (rig.owed.ids[i] == record.report.id)
+            return;
+    }
+    CHECK(rig.owed.count < REPORTS_MAX);
+    rig.owed.ids[rig.owed.count++] = record.report.id;
+}
+
+static bool all_owed_arrived(void)
+{
+    uint32_t arrived = 0;
+
+    for (uint32_t i = 0; i < rig.owed.count; i++) {
+        for (uint32_t j = 0; j < rig.server.final_count; j++)
+            arrived += rig.server.finals[j].id == rig.owed.ids[i];
+    }
+    return arrived == rig.owed.count;
 }
 
 static enum native_verdict_kind verdict_on(const struct agent_report *report)
@@ -305,11 +350,12 @@ static void do_fetch(const struct agent_order *order)
         stop(RIG_DOWNLOAD);
 }
 
-static void do_health(void)
+static struct agent_event health_event(void)
 {
     bool sick = rig.setup.flow == RIG_REVERT && holds(rig.agent.boot.running, 2);
 
-    new_event(AGENT_EV_HEALTH)->health = sick ? ERR_CORRUPT : ERR_OK;
+    rig.health_due.ms = INT64_MAX;
+    return (struct agent_event){.kind = AGENT_EV_HEALTH, .health = sick ? ERR_CORRUPT : ERR_OK};
 }
 
 /* The next piece of the open transfer, of any size the network likes. */
@@ -372,7 +418,7 @@ static bool carry_out(const struct agent_order *order)
         do_report(&order->report);
         break;
     case AGENT_DO_HEALTH:
-        do_health();
+        rig.health_due.ms = rig.now.ms + (int64_t)prng_below(&rig.prng, 40);
         break;
     case AGENT_DO_RESET:
         return true;
@@ -388,10 +434,12 @@ static struct agent_event next_event(void)
         event = rig.events[0];
         rig.event_count--;
         memmove(rig.events, rig.events + 1, rig.event_count * sizeof rig.events[0]);
+    } else if (rig.health_due.ms <= rig.now.ms) {
+        event = health_event();
     } else if (rig.transfer.open) {
         event = transfer_event();
     } else if (rig.due.ms > rig.now.ms) {
-        rig.now = rig.due;
+        rig.now.ms = rig.due.ms < rig.health_due.ms ? rig.due.ms : rig.health_due.ms;
     }
     rig.now.ms++;
     event.now = rig.now;
@@ -439,6 +487,7 @@ static void wipe_memory(void)
     rig.event_count = 0;
     rig.transfer.open = false;
     rig.now = rig.due = (struct instant){0};
+    rig.health_due.ms = INT64_MAX;
 }
 
 /* Whether the server has heard the end of it and the device is back to rest. */
@@ -492,6 +541,7 @@ static void live(void)
         stop(RIG_BRICK);
         return;
     }
+    note_owed();
     wipe_memory();
     wire_up();
     world = rig.agent.world;
@@ -555,12 +605,14 @@ static void begin(const struct rig_setup *setup)
         make_firmware(&rig.firmware[i], i + 1);
         flash_init(&rig.banks[i], RIG_BANK_SIZE, setup->erase_size, 8, &rig.power);
         flash_init(&rig.slots[i], RECORD_AREA_SIZE, RECORD_AREA_SIZE, 1, &rig.power);
+        rig.banks[i].weak_percent = setup->flow == RIG_WEAK ? 8 : 0;
     }
     rig.loader = (struct loader){.tries_max = setup->loader_tries, .power = &rig.power};
     put_image(0, 1);
     if (setup->flow == RIG_ROLLBACK)
         settle_on_version_2();
     rig.power.spent = 0;
+    rig.power.op_count = 0;
     memcpy(rig.power.cuts, setup->cuts, sizeof rig.power.cuts);
     rig.power.cut_count = setup->cut_count;
 }
@@ -569,12 +621,11 @@ static void begin(const struct rig_setup *setup)
 static void judge(void)
 {
     bool flipped = rig.result.outcome == PHASE_SUCCEEDED;
-    uint32_t after = rig.setup.flow == RIG_ROLLBACK ? 1 : 2, before = 3 - after;
-    uint32_t expected = flipped ? after : before;
+    uint32_t expected = flipped ? wanted_version() : 3 - wanted_version();
 
     if (rig.result.end != RIG_CONVERGED)
         return;
-    if (rig.server.final_count == 0 || !present_is_final())
+    if (!present_is_final() || !all_owed_arrived())
         rig.result.end = RIG_LOST;
     else if (!holds(rig.loader.confirmed, expected))
         rig.result.end = RIG_WRONG;
@@ -598,4 +649,12 @@ struct rig_result rig_run(const struct rig_setup *setup)
     rig.result.units = rig.power.spent;
     rig.result.cuts_taken = rig.power.cuts_taken;
     return rig.result;
+}
+
+uint32_t rig_operations(uint64_t *out, uint32_t count_max)
+{
+    uint32_t count = rig.power.op_count < count_max ? rig.power.op_count : count_max;
+
+    memcpy(out, rig.power.ops, count * sizeof *out);
+    return count;
 }

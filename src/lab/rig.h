@@ -22,6 +22,7 @@ enum rig_flow {
     RIG_INSTALL,  /* version 1 to version 2 */
     RIG_RESUME,   /* the same over a link that breaks all the time */
     RIG_SPOILED,  /* the same, with chunks and lists spoiled on the way now and then */
+    RIG_WEAK,     /* the same, on flash that loses a bit now and then */
     RIG_REVERT,   /* version 2 is sick: back to version 1 */
     RIG_ROLLBACK, /* version 2 runs; back to version 1 in the other bank, no download */
     RIG_RECALL,   /* the server takes it back before the flip */
@@ -45,7 +46,7 @@ enum rig_end {
     RIG_CONVERGED,
     RIG_BRICK,    /* a bank was booted that holds no whole image */
     RIG_STUCK,    /* no end in sight */
-    RIG_LOST,     /* the server never got a final report, or two that differ */
+    RIG_LOST,     /* a final report never came, or a second one contradicts it */
     RIG_WRONG,    /* the device runs something else than it reported */
     RIG_DOWNLOAD, /* bytes were fetched although none were needed */
 };
@@ -64,3 +65,7 @@ struct rig_result {
 
 /* Run one setup to its end. */
 struct rig_result rig_run(const struct rig_setup *setup);
+
+/* Units of power that had been spent when each durable operation of the last run began, at most
+ * `count_max` of them. Returns their number. */
+uint32_t rig_operations(uint64_t *out, uint32_t count_max);
