@@ -3,7 +3,7 @@
  * Devices are grouped into strata (hardware and running version). Within a stratum the order is
  * a hash of the rollout's seed and the device; between strata it is proportional, but the first
  * of every stratum comes before the second of any, so that even one device of a small cohort is
- * among the first. Ranks are given to everybody the release fits, admitted or not, so that a
+ * among the first. Ranks are given to everybody the rollout reaches, admitted or not, so that a
  * later ask continues where an earlier one ended. */
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +70,7 @@ static enum err busy_elsewhere(struct candidates *all, const struct device_row *
     *busy = false;
     if (device->assignment == 0)
         return ERR_OK;
-    err = store_assignment_get(all->app->db, device->tenant, device->assignment, &row);
+    err = store_assignment_get(all->app->db, device->tenant, device->id, device->assignment, &row);
     if (err == ERR_NOT_FOUND)
         return ERR_OK;
     TRY(err);
@@ -112,9 +112,10 @@ static enum err gather(void *self, const struct device_facts *facts)
 {
     struct candidates *all = self;
     struct candidate *candidate;
-    bool eligible;
+    bool eligible, reached;
 
-    if (!facts_fit(facts, all->release))
+    TRY(facts_reached(all->app, facts, all->release, all->row->id, &reached));
+    if (!reached)
         return ERR_OK;
     TRY(judge(all, facts, &eligible));
     candidate = grow(all);
@@ -214,6 +215,7 @@ static enum err choose(struct candidates *all, uint8_t stage, uint32_t count, st
     TRY(facts_each(all->app, all->row->tenant, &selector, gather, all));
     put_in_order(all);
     out->selected = (uint32_t)all->count;
+    out->counted = true;
     for (size_t i = 0; i < all->count && out->admitted < count; i++) {
         if (!all->list[i].eligible)
             continue;

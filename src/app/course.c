@@ -167,7 +167,7 @@ static enum err admit_some(struct course *course, const struct rollout_effect *e
     TRY(admit(course->app, course->row, effect->stage, effect->count, course->now, &admission));
     event.count = admission.admitted;
     TRY(step(course, &event, NULL));
-    if (admission.selected == course->row->rollout.selected || admission.selected == 0)
+    if (!admission.counted || admission.selected == course->row->rollout.selected)
         return ERR_OK;
     event.kind = ROLLOUT_EV_SELECTED;
     event.count = admission.selected;
@@ -277,10 +277,12 @@ enum err course_count(struct app *app, const struct rollout_row *row, uint32_t *
 {
     struct release_row release;
     struct selector selector;
+    const struct facts_question question = {
+        .selector = &selector, .release = &release, .rollout = row->id};
 
     TRY(store_release_get(app->db, row->tenant, row->release, &release));
     TRY(selector_parse(span_of(row->selector), &selector, NULL, NULL));
-    return facts_count(app, row->tenant, &selector, &release, NULL, 0, NULL, count);
+    return facts_count(app, row->tenant, &question, NULL, 0, NULL, count);
 }
 
 static bool by_name(enum rollout_event_kind kind)

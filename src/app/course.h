@@ -28,7 +28,8 @@ enum err course_assignment(struct app *app, struct assignment_row *row,
 
 struct admission {
     uint32_t admitted; /* devices */
-    uint32_t selected; /* devices the selector matches now and the release fits */
+    uint32_t selected; /* devices the rollout reaches now; see facts_reached() */
+    bool counted;      /* false: a withdrawn release, nobody was looked at */
 };
 
 /* ROLLOUT_ADMIT: choose up to `count` devices and assign them to `stage`. In app/admit.c. */
@@ -38,5 +39,5 @@ enum err admit(struct app *app, const struct rollout_row *row, uint8_t stage, ui
 /* What a change of an assignment means for its device: which one it has or shall get. */
 enum err course_attach(struct app *app, const struct assignment_row *row) MUST_USE;
 
-/* How many devices the rollout's selector matches and its release fits. */
+/* How many devices the rollout reaches: its selector matches, and see facts_reached(). */
 enum err course_count(struct app *app, const struct rollout_row *row, uint32_t *count) MUST_USE;

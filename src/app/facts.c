@@ -70,16 +70,20 @@ bool facts_match(const struct selector *selector, const struct device_facts *fac
 
 /* ---- decisions ---- */
 
-static uint32_t number_of(struct span text)
+/* A floor that cannot be read may be any: no release is above it. A device that says nothing of
+ * a floor has none. */
+static uint32_t floor_of(struct span text)
 {
     uint64_t value = 0;
 
     for (size_t i = 0; i < text.size; i++) {
-        if (text.at[i] < '0' || text.at[i] > '9' || value > UINT32_MAX / 10)
-            return 0;
+        if (text.at[i] < '0' || text.at[i] > '9')
+            return UINT32_MAX;
         value = value * 10 + (uint64_t)(text.at[i] - '0');
+        if (value > UINT32_MAX)
+            return UINT32_MAX;
     }
-    return (uint32_t)value;
+    return text.size > 0 ? (uint32_t)value : UINT32_MAX;
 }
 
 /* "a b c" to spans into `text`. */
@@ -109,8 +113,8 @@ static void fill_device(const struct device_facts *facts, struct decide_device *
                                   .utc_offset_min = facts->row.utc_offset_min};
     (void)attribute(facts, SPAN_LITERAL(ATTRIBUTE_PRODUCT), &out->product); /* empty: unknown */
     (void)hardware(facts, &out->hardware);
-    (void)attribute(facts, SPAN_LITERAL(ATTRIBUTE_FLOOR), &floor);
-    out->security_floor = number_of(floor);
+    if (attribute(facts, SPAN_LITERAL(ATTRIBUTE_FLOOR), &floor))
+        out->security_floor = floor_of(floor);
     memcpy(out->running, facts->row.running, DIGEST_SIZE);
 }
 
@@ -198,8 +202,26 @@ bool facts_fit(const struct device_facts *facts, const struct release_row *relea
     return false;
 }
 
+enum err facts_reached(struct app *app, const struct device_facts *facts,
+                       const struct release_row *release, int64_t rollout, bool *reached)
+{
+    const struct device_row *row = &facts->row;
+    struct assignment_row assignment;
+    enum err err = ERR_NOT_FOUND;
+
+    *reached = facts_fit(facts, release);
+    if (!*reached || !row->running_known ||
+        memcmp(row->running, release->plain_sha256, DIGEST_SIZE) != 0)
+        return ERR_OK;
+    if (rollout != 0)
+        err = store_assignment_of(app->db, row->tenant, row->id, rollout, &assignment);
+    *reached = err == ERR_OK;
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
 struct counting {
-    const struct release_row *release;
+    struct app *app;
+    const struct facts_question *question;
     char (*sample)[NAME_SIZE_MAX + 1];
     uint32_t sample_max, sampled, count;
 };
@@ -207,8 +229,12 @@ struct counting {
 static enum err count_one(void *self, const struct device_facts *facts)
 {
     struct counting *counting = self;
+    const struct facts_question *question = counting->question;
+    bool reached = true;
 
-    if (counting->release && !facts_fit(facts, counting->release))
+    if (question->release)
+        TRY(facts_reached(counting->app, facts, question->release, question->rollout, &reached));
+    if (!reached)
         return ERR_OK;
     counting->count++;
     if (counting->sampled < counting->sample_max)
@@ -216,13 +242,14 @@ static enum err count_one(void *self, const struct device_facts *facts)
     return ERR_OK;
 }
 
-enum err facts_count(struct app *app, int64_t tenant, const struct selector *selector,
-                     const struct release_row *release, char (*sample)[NAME_SIZE_MAX + 1],
-                     uint32_t sample_max, uint32_t *sampled, uint32_t *count)
+enum err facts_count(struct app *app, int64_t tenant, const struct facts_question *question,
+                     char (*sample)[NAME_SIZE_MAX + 1], uint32_t sample_max, uint32_t *sampled,
+                     uint32_t *count)
 {
-    struct counting counting = {.release = release, .sample = sample, .sample_max = sample_max};
+    struct counting counting = {
+        .app = app, .question = question, .sample = sample, .sample_max = sample_max};
 
-    TRY(facts_each(app, tenant, selector, count_one, &counting));
+    TRY(facts_each(app, tenant, question->selector, count_one, &counting));
     if (sampled)
         *sampled = counting.sampled;
     *count = counting.count;

@@ -43,11 +43,22 @@ typedef enum err facts_visit(void *self, const struct device_facts *facts);
 enum err facts_each(struct app *app, int64_t tenant, const struct selector *selector,
                     facts_visit *visit, void *self) MUST_USE;
 
-/* Whom a rollout of `release` would reach: active devices that match and whose product and
- * hardware fit. Names of the first `sample_max` go to `sample`; may be 0. */
-enum err facts_count(struct app *app, int64_t tenant, const struct selector *selector,
-                     const struct release_row *release, char (*sample)[NAME_SIZE_MAX + 1],
-                     uint32_t sample_max, uint32_t *sampled, uint32_t *count) MUST_USE;
+/* Whether a rollout of `release` reaches the device: product and hardware fit, and it does not run
+ * the release already, unless `rollout` (0: none yet) has brought it there. Devices that others
+ * have updated would otherwise be waited for as ones that are out of reach. */
+enum err facts_reached(struct app *app, const struct device_facts *facts,
+                       const struct release_row *release, int64_t rollout, bool *reached) MUST_USE;
+
+/* How many active devices match (`selector` NULL: all) and, with a `release`, are reached by it.
+ * Names of the first `sample_max` go to `sample`; may be 0. */
+struct facts_question {
+    const struct selector *selector;
+    const struct release_row *release; /* NULL: any device that matches counts */
+    int64_t rollout;                   /* see facts_reached() */
+};
+enum err facts_count(struct app *app, int64_t tenant, const struct facts_question *question,
+                     char (*sample)[NAME_SIZE_MAX + 1], uint32_t sample_max, uint32_t *sampled,
+                     uint32_t *count) MUST_USE;
 
 /* Whether product and hardware of the release are the device's, whatever it runs. */
 bool facts_fit(const struct device_facts *facts, const struct release_row *release);

@@ -44,7 +44,9 @@ static enum err count_devices(struct app *app, const struct steer_draft *draft,
         preview->column = fault.column;
         err = ERR_INVALID;
     } else {
-        err = facts_count(app, draft->tenant, selector, release, preview->sample, STEER_SAMPLE_MAX,
+        const struct facts_question question = {.selector = selector, .release = release};
+
+        err = facts_count(app, draft->tenant, &question, preview->sample, STEER_SAMPLE_MAX,
                           &preview->sampled, &preview->count);
     }
     free(selector);

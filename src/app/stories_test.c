@@ -578,6 +578,66 @@ static void test_a_scheduled_start_needs_nobody(void **state)
     assert_int_equal(rollout_standing(&row.rollout, STANDING_WAITING), 2);
 }
 
+static void test_who_runs_it_already_is_not_waited_for(void **state)
+{
+    struct stage *stage = *state;
+    struct stage_device devices[4];
+    struct rollout_row row;
+    int64_t release, id;
+
+    make_devices(stage, devices, 4);
+    release = stage_release(stage, "2.0");
+    stage_boot(&devices[3], "2.0"); /* by other means */
+    (void)poll(stage, &devices[3]);
+    id = stage_rollout(stage, "r", release, everybody);
+    stage_rollout_read(stage, id, &row);
+    assert_int_equal(row.rollout.selected, 3);
+    for (uint32_t i = 0; i < 2; i++)
+        update_well(stage, &devices[i], "2.0");
+    stage->now.ms += 120000;
+    assert_int_equal(stage_tick(stage), ERR_OK);
+    stage_rollout_read(stage, id, &row);
+    assert_int_equal(row.rollout.selected, 3); /* those that we brought there stay in */
+    assert_int_equal(row.rollout.state, ROLLOUT_RUNNING);
+    update_well(stage, &devices[2], "2.0");
+    assert_int_equal(stage_tick(stage), ERR_OK);
+    stage_rollout_read(stage, id, &row);
+    assert_int_equal(row.rollout.state, ROLLOUT_DONE);
+}
+
+static void test_a_floor_that_cannot_be_read_admits_nothing(void **state)
+{
+    static const struct {
+        const char *value;
+        int64_t assigned;
+    } cases[] = {{"0", 1},  {"1", 1},          {"2", 0},           {"", 0},
+                 {"-1", 0}, {"4294967296", 0}, {"42949672961", 0}, {"one", 0}};
+    struct stage *stage = *state;
+    int64_t release = stage_release(stage, "2.0");
+
+    assert_int_equal(db_script(stage->db, "UPDATE release SET security_version = 1"), ERR_OK);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct attribute attributes[3] = {{.name = "security_floor"},
+                                          {.name = "product", .value = "box"},
+                                          {.name = "hw", .value = "a"}};
+        struct stage_device device;
+        char name[16];
+
+        (void)snprintf(name, sizeof name, "gw-%zu", i);
+        stage_device(stage, name, "a", "1.0", &device);
+        (void)snprintf(attributes[0].value, sizeof attributes[0].value, "%s", cases[i].value);
+        assert_int_equal(store_attributes_set(stage->db, 1, (int64_t)i + 1, attributes, 3), ERR_OK);
+    }
+    (void)stage_rollout(stage, "r", release, everybody);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char sql[80];
+
+        (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM assignment WHERE device = %zu",
+                       i + 1);
+        assert_int_equal(stage_number(stage, sql), cases[i].assigned);
+    }
+}
+
 #define STORY(name) cmocka_unit_test_setup_teardown(name, open_stage, close_stage)
 
 int main(void)
@@ -605,6 +665,8 @@ int main(void)
         STORY(test_gaps_are_remembered),
         STORY(test_a_log_is_asked_for_once),
         STORY(test_a_scheduled_start_needs_nobody),
+        STORY(test_who_runs_it_already_is_not_waited_for),
+        STORY(test_a_floor_that_cannot_be_read_admits_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -612,7 +612,8 @@ static enum err permit(const struct rollout *rollout, const struct rollout_event
         if (rollout->state == ROLLOUT_DRAFT && rollout->plan.needs_approval)
             return refuse(ERR_DENIED, why, "the rollout needs an approval before it may start");
         if (event->count == 0)
-            return refuse(ERR_NOT_FOUND, why, "the selector matches no device");
+            return refuse(ERR_NOT_FOUND, why,
+                          "the selector matches no device that needs the release");
         if (ended(rollout, event->now))
             return refuse(ERR_INVALID, why, "the scheduled end of the rollout has passed");
         break;

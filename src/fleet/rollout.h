@@ -103,7 +103,8 @@ struct rollout {
     uint8_t stage;          /* present one, from 0 */
     bool soaking;           /* the present stage is filled and settled */
     bool closed;            /* DONE, and latecomers are not admitted any more */
-    uint32_t selected;      /* devices the selector matches */
+    uint32_t selected;      /* devices it is for: that match, fit, and do not run the release
+                               without this rollout's doing */
     struct utc quiet_since; /* last outcome or opening of the present stage */
     struct utc admit_after; /* nobody was in reach: not asked again before */
     struct rollout_tally tally[ROLLOUT_STAGES_MAX];

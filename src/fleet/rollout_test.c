@@ -517,7 +517,7 @@ static void test_approval_and_calendar(void **state)
         "       = a draft that waits for approval\n"
         "[   1] start 10 refused: the rollout needs an approval before it may start (draft)\n"
         "[   2] approve -> notify (approved)\n"
-        "[   3] start 0 refused: the selector matches no device (approved)\n"
+        "[   3] start 0 refused: the selector matches no device that needs the release (approved)\n"
         "[ 100] tick (approved)\n"
         "[ 101] selected (approved)\n"
         "       = starts at 1970-01-01T00:01:40Z\n"

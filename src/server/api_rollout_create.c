@@ -47,6 +47,7 @@ static void out_sample(struct json_out *out, uint32_t count, char (*sample)[NAME
 static enum err check_selector(struct api_call *call, struct fields *fields,
                                struct selector *selector)
 {
+    const struct facts_question question = {.selector = selector};
     char sample[STEER_SAMPLE_MAX][NAME_SIZE_MAX + 1];
     struct selector_fault fault = {0};
     struct span text = {0};
@@ -58,7 +59,7 @@ static enum err check_selector(struct api_call *call, struct fields *fields,
         return api_bad_why(call);
     if (selector_parse(text, selector, &fault, &call->why) != ERR_OK)
         return bad_selector(call, fault.column);
-    TRY(facts_count(call->app, call->tenant, selector, NULL, sample, STEER_SAMPLE_MAX, &sampled,
+    TRY(facts_count(call->app, call->tenant, &question, sample, STEER_SAMPLE_MAX, &sampled,
                     &count));
     out = out_begin(call->exchange, 200);
     out_sample(&out, count, sample, sampled);
