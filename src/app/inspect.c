@@ -115,7 +115,8 @@ static enum err find_rollout(struct explaining *explaining)
     enum err err;
 
     if (row->assignment != 0) {
-        err = store_assignment_get(db, row->tenant, row->assignment, &explaining->assignment);
+        err = store_assignment_get(db, row->tenant, row->id, row->assignment,
+                                   &explaining->assignment);
         if (err == ERR_OK)
             TRY(take_rollout(explaining, explaining->assignment.rollout, RELEVANCE_OPEN));
         else if (err != ERR_NOT_FOUND)

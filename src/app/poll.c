@@ -70,9 +70,9 @@ static enum err load(struct polling *polling, int64_t id, bool *found)
 {
     const struct device_row *device = &polling->call->device;
     struct assignment_row *row = &polling->call->assignment;
-    enum err err = store_assignment_get(polling->app->db, device->tenant, id, row);
+    enum err err = store_assignment_get(polling->app->db, device->tenant, device->id, id, row);
 
-    *found = err == ERR_OK && row->device == device->id;
+    *found = err == ERR_OK;
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 

@@ -79,12 +79,11 @@ static enum err find_assignment(struct reporting *reporting, struct why *why)
 {
     struct device_call *call = reporting->call;
     uint64_t id = reporting->report->assignment;
-    enum err err = id > INT64_MAX ? ERR_NOT_FOUND
-                                  : store_assignment_get(reporting->app->db, call->device.tenant,
-                                                         (int64_t)id, &call->assignment);
+    enum err err = ERR_NOT_FOUND;
 
-    if (err == ERR_OK && call->assignment.device != call->device.id)
-        err = ERR_NOT_FOUND;
+    if (id <= INT64_MAX)
+        err = store_assignment_get(reporting->app->db, call->device.tenant, call->device.id,
+                                   (int64_t)id, &call->assignment);
     if (err != ERR_NOT_FOUND)
         return app_db_failed(reporting->app, err, why);
     (void)say(why, err, "assignment", "the device has no assignment %llu", (unsigned long long)id);

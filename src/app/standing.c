@@ -80,7 +80,8 @@ static enum err take_back(struct order *order, bool finally, struct why *why)
 
     if (order->device.assignment == 0)
         return ERR_OK;
-    err = store_assignment_get(order->app->db, order->tenant, order->device.assignment, &row);
+    err = store_assignment_get(order->app->db, order->tenant, order->device.id,
+                               order->device.assignment, &row);
     if (err == ERR_NOT_FOUND)
         return ERR_OK;
     TRY(app_db_failed(order->app, err, why));

@@ -46,10 +46,8 @@ static enum err check_assignment(struct app *app, struct device_call *call, uint
     if (assignment == 0)
         return ERR_OK;
     if (assignment <= INT64_MAX)
-        err = store_assignment_get(app->db, call->device.tenant, (int64_t)assignment,
-                                   &call->assignment);
-    if (err == ERR_OK && call->assignment.device != call->device.id)
-        err = ERR_NOT_FOUND;
+        err = store_assignment_get(app->db, call->device.tenant, call->device.id,
+                                   (int64_t)assignment, &call->assignment);
     if (err == ERR_NOT_FOUND)
         return say(why, err, "assignment", "the device has no assignment %llu",
                    (unsigned long long)assignment);
@@ -85,6 +83,7 @@ enum err device_may_read(struct app *app, struct device_call *call,
         return ERR_OK;
     if (call->device.assignment == 0)
         return ERR_NOT_FOUND;
-    TRY(store_assignment_get(app->db, call->device.tenant, call->device.assignment, &row));
+    TRY(store_assignment_get(app->db, call->device.tenant, call->device.id, call->device.assignment,
+                             &row));
     return row.release == call->release.id ? ERR_OK : ERR_NOT_FOUND;
 }

@@ -72,7 +72,7 @@ static enum err look(struct app *app, struct assignment_key key, struct utc now)
     struct utc due = {0};
     bool changed;
 
-    TRY(store_assignment_get(app->db, key.tenant, key.id, &row));
+    TRY(store_assignment_get(app->db, key.tenant, key.device, key.id, &row));
     TRY(store_rollout_get(app->db, key.tenant, row.rollout, &rollout));
     if (assignment_due(&row.assignment, rollout.rollout.plan.deadline_s, &due) &&
         due.ms <= now.ms) {

@@ -47,8 +47,8 @@ static void tell_report(struct api_call *call, const struct report_row *row, con
     out->phase = native_phase_name((enum native_phase)row->phase);
     out->error = row->err == ERR_OK ? NULL : err_name(row->err);
     out->detail = row->detail[0] ? row->detail : NULL;
-    if (row->assignment != 0 &&
-        store_assignment_get(call->app->db, call->tenant, row->assignment, &assignment) == ERR_OK)
+    if (row->assignment != 0 && store_assignment_get(call->app->db, call->tenant, row->device,
+                                                     row->assignment, &assignment) == ERR_OK)
         out->rollout = assignment.rollout;
     (void)snprintf(out->sentence, sizeof out->sentence, "%s reported %s in %s%s%s", device,
                    out->phase, rollout_name(call, out->rollout, name, sizeof name),

@@ -213,7 +213,8 @@ static void out_assignment(struct api_call *call, struct json_out *out,
 
     CHECK(rollout);
     if (device->assignment == 0 ||
-        store_assignment_get(call->app->db, call->tenant, device->assignment, &row) != ERR_OK ||
+        store_assignment_get(call->app->db, call->tenant, device->id, device->assignment, &row) !=
+            ERR_OK ||
         store_rollout_get(call->app->db, call->tenant, row.rollout, rollout) != ERR_OK) {
         out_null(out, "assignment");
     } else {

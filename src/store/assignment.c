@@ -54,11 +54,14 @@ enum err store_assignment_add(struct db *db, const struct assignment_row *row)
 
 enum err store_assignment_save(struct db *db, const struct assignment_row *row)
 {
-    db_query(db, "UPDATE assignment SET (" COURSE ", previous) = ($1, $2, $3, $4, $5, $6, $7, $8,"
-                 " $9, $10, $11, $12, $13, $14, $15, $16) WHERE tenant = $17 AND id = $18");
+    db_query(
+        db,
+        "UPDATE assignment SET (" COURSE ", previous) = ($1, $2, $3, $4, $5, $6, $7, $8,"
+        " $9, $10, $11, $12, $13, $14, $15, $16) WHERE tenant = $17 AND device = $18 AND id = $19");
     bind_course(db, row);
     db_bind_bytes(db, row->previous, row->previous_known ? DIGEST_SIZE : 0);
     db_bind_int(db, row->tenant);
+    db_bind_int(db, row->device);
     db_bind_int(db, row->id);
     return db_run(db);
 }
@@ -98,10 +101,12 @@ static void read_row(struct db *db, int64_t tenant, struct assignment_row *out)
     db_column_text(db, 20, out->detail, sizeof out->detail);
 }
 
-enum err store_assignment_get(struct db *db, int64_t tenant, int64_t id, struct assignment_row *out)
+enum err store_assignment_get(struct db *db, int64_t tenant, int64_t device, int64_t id,
+                              struct assignment_row *out)
 {
-    db_query(db, READ "WHERE tenant = $1 AND id = $2");
+    db_query(db, READ "WHERE tenant = $1 AND device = $2 AND id = $3");
     db_bind_int(db, tenant);
+    db_bind_int(db, device);
     db_bind_int(db, id);
     TRY(db_one(db));
     read_row(db, tenant, out);
@@ -208,7 +213,7 @@ enum err store_assignment_due(struct db *db, struct utc now, uint32_t max,
     bool row;
 
     *count = 0;
-    db_query(db, "SELECT tenant, id FROM assignment WHERE look_ms <> 0 AND look_ms <= $1"
+    db_query(db, "SELECT tenant, device, id FROM assignment WHERE look_ms <> 0 AND look_ms <= $1"
                  " ORDER BY look_ms LIMIT $2");
     db_bind_int(db, now.ms);
     db_bind_int(db, max);
@@ -218,7 +223,8 @@ enum err store_assignment_due(struct db *db, struct utc now, uint32_t max,
             return ERR_OK;
         CHECK(*count < max);
         out[*count].tenant = db_column_int(db, 0);
-        out[(*count)++].id = db_column_int(db, 1);
+        out[*count].device = db_column_int(db, 1);
+        out[(*count)++].id = db_column_int(db, 2);
     }
 }
 

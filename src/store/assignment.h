@@ -23,7 +23,7 @@ enum err store_assignment_add(struct db *db, const struct assignment_row *row) M
 enum err store_assignment_save(struct db *db, const struct assignment_row *row) MUST_USE;
 
 /* ERR_NOT_FOUND. In both, assignment.heard_at is at least the device's last contact. */
-enum err store_assignment_get(struct db *db, int64_t tenant, int64_t id,
+enum err store_assignment_get(struct db *db, int64_t tenant, int64_t device, int64_t id,
                               struct assignment_row *out) MUST_USE;
 enum err store_assignment_of(struct db *db, int64_t tenant, int64_t device, int64_t rollout,
                              struct assignment_row *out) MUST_USE;
@@ -55,7 +55,7 @@ enum err store_assignment_in_state(struct db *db, int64_t tenant, int64_t rollou
                                    struct assignment_row *out, uint32_t *count) MUST_USE;
 
 struct assignment_key {
-    int64_t tenant, id;
+    int64_t tenant, device, id;
 };
 
 /* Those whose `look` has come, of all tenants, earliest first. */

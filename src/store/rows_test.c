@@ -387,7 +387,7 @@ static void test_assignments(void **state)
     assert_int_equal(store_device_get(db, 1, row.device, &device), ERR_OK);
     device.last_seen.ms = 400; /* a poll is a word, too */
     assert_int_equal(store_device_save_state(db, &device), ERR_OK);
-    assert_int_equal(store_assignment_get(db, 1, row.id, &back), ERR_OK);
+    assert_int_equal(store_assignment_get(db, 1, row.device, row.id, &back), ERR_OK);
     assert_int_equal(back.assignment.heard_at.ms, 400);
     assert_int_equal(
         store_assignment_list(db, 1, rollout.id, ASSIGNMENTS_WAITING, 0, 2, list, &count), ERR_OK);
@@ -406,7 +406,7 @@ static void test_assignments(void **state)
     assert_int_equal(store_assignment_save(db, &row), ERR_OK);
     assert_int_equal(store_assignment_last_flip(db, 1, row.device, &back), ERR_OK);
     assert_int_equal(store_device_remove(db, 1, row.device), ERR_OK);
-    assert_int_equal(store_assignment_get(db, 1, row.id, &back), ERR_NOT_FOUND);
+    assert_int_equal(store_assignment_get(db, 1, row.device, row.id, &back), ERR_NOT_FOUND);
 }
 
 static void test_reports_are_append_only(void **state)

@@ -268,7 +268,7 @@ CREATE TABLE assignment (
     look_ms     INTEGER NOT NULL, -- the tick must look at it then, perhaps for nothing; 0: never
     percent     INTEGER NOT NULL,
     detail      TEXT NOT NULL,    -- of the last report, for people
-    PRIMARY KEY (tenant, id),
+    PRIMARY KEY (tenant, device, id),
     UNIQUE (tenant, device, rollout),
     FOREIGN KEY (tenant, device) REFERENCES device (tenant, id) ON DELETE CASCADE,
     FOREIGN KEY (tenant, rollout) REFERENCES rollout (tenant, id) ON DELETE CASCADE
