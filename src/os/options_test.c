@@ -215,6 +215,13 @@ static void test_bad_files(void **state)
         {"listen: &a x\ndata_dir: *a\n", "x.yaml:1: anchors and aliases (& and *) are not allowed"},
         {"listen: !!str x\n", "x.yaml:1: tags (!) are not allowed"},
         {"[a]: x\n", "x.yaml:1: a key must be a word"},
+        {"listen: a\n%\xa8", "x.yaml:2: holds a byte that is not text"},
+        {"%YAML 1.2\n", "x.yaml:1: directives (%) are not allowed"},
+        {"listen: \xa8\n", "x.yaml:1: holds a byte that is not text"},
+        {"listen: \xc0\x80\n", "x.yaml:1: holds a byte that is not text"},
+        {"listen: \xed\xa0\x80\n", "x.yaml:1: holds a byte that is not text"},
+        {"listen: \x1b[2J\n", "x.yaml:1: holds a byte that is not text"},
+        {"listen: a\n---\nlisten: b\n", "x.yaml: holds a second document"},
     };
 
     (void)state;

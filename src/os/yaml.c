@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/span.h"
+#include "codec/cbor.h"
 #include "os/say.h"
 
 #define DEPTH_MAX 16u /* nested lists and maps; people write three or four */
@@ -237,6 +238,39 @@ static enum err parse(struct yaml *yaml, size_t size, struct why *why)
     return check_nodes(yaml, fy_document_root(yaml->document), why);
 }
 
+/* A line of a text file: UTF-8, no control characters but tabs and a carriage return at the end. */
+static bool is_text(struct span line)
+{
+    for (size_t i = 0; i < line.size; i++) {
+        uint8_t c = line.at[i];
+
+        if (c == 0x7f || (c < 0x20 && c != '\t' && !(c == '\r' && i + 1 == line.size)))
+            return false;
+    }
+    return cbor_text_valid(line);
+}
+
+/* Refuse what no file of ours has and libfyaml 0.7.12 does not survive: it never returns from a
+ * directive (a line that begins with %) with bytes that are not UTF-8. */
+static enum err check_text(const char *name, const char *text, size_t size, struct why *why)
+{
+    unsigned number = 1;
+
+    for (size_t at = 0; at < size; number++) {
+        const char *end = memchr(text + at, '\n', size - at);
+        size_t line_size = end ? (size_t)(end - text) - at : size - at;
+
+        if (!is_text((struct span){(const uint8_t *)text + at, line_size}))
+            return say(why, ERR_INVALID, NULL, "%s:%u: holds a byte that is not text", name,
+                       number);
+        if (text[at] == '%')
+            return say(why, ERR_INVALID, NULL, "%s:%u: directives (%%) are not allowed", name,
+                       number);
+        at += line_size + 1;
+    }
+    return ERR_OK;
+}
+
 /* Takes `text`. */
 static enum err open_taken(const char *name, char *text, size_t size, struct yaml **out,
                            struct why *why)
@@ -248,9 +282,8 @@ static enum err open_taken(const char *name, char *text, size_t size, struct yam
     yaml->text = text;
     yaml->name = strdup(name);
     CHECK(yaml->name != NULL);
-    if (memchr(text, '\0', size))
-        err = say(why, ERR_INVALID, NULL, "%s: holds a NUL character", name);
-    else
+    err = check_text(name, text, size, why);
+    if (err == ERR_OK)
         err = parse(yaml, size, why);
     if (err != ERR_OK) {
         yaml_close(yaml);
