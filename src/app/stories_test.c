@@ -605,18 +605,16 @@ static void test_who_runs_it_already_is_not_waited_for(void **state)
     assert_int_equal(row.rollout.state, ROLLOUT_DONE);
 }
 
+/* Releases have security version 1; the first two devices may have it. */
 static void test_a_floor_that_cannot_be_read_admits_nothing(void **state)
 {
-    static const struct {
-        const char *value;
-        int64_t assigned;
-    } cases[] = {{"0", 1},  {"1", 1},          {"2", 0},           {"", 0},
-                 {"-1", 0}, {"4294967296", 0}, {"42949672961", 0}, {"one", 0}};
+    static const char *const floors[] = {"0",          "1",          "2",           "",   "-1",
+                                         "4294967295", "4294967296", "42949672961", "one"};
     struct stage *stage = *state;
     int64_t release = stage_release(stage, "2.0");
 
     assert_int_equal(db_script(stage->db, "UPDATE release SET security_version = 1"), ERR_OK);
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    for (size_t i = 0; i < COUNT_OF(floors); i++) {
         struct attribute attributes[3] = {{.name = "security_floor"},
                                           {.name = "product", .value = "box"},
                                           {.name = "hw", .value = "a"}};
@@ -625,17 +623,12 @@ static void test_a_floor_that_cannot_be_read_admits_nothing(void **state)
 
         (void)snprintf(name, sizeof name, "gw-%zu", i);
         stage_device(stage, name, "a", "1.0", &device);
-        (void)snprintf(attributes[0].value, sizeof attributes[0].value, "%s", cases[i].value);
+        (void)snprintf(attributes[0].value, sizeof attributes[0].value, "%s", floors[i]);
         assert_int_equal(store_attributes_set(stage->db, 1, (int64_t)i + 1, attributes, 3), ERR_OK);
     }
     (void)stage_rollout(stage, "r", release, everybody);
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        char sql[80];
-
-        (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM assignment WHERE device = %zu",
-                       i + 1);
-        assert_int_equal(stage_number(stage, sql), cases[i].assigned);
-    }
+    assert_int_equal(stage_number(stage, "SELECT sum(1 << device) FROM assignment"),
+                     1 << 1 | 1 << 2);
 }
 
 #define STORY(name) cmocka_unit_test_setup_teardown(name, open_stage, close_stage)
