@@ -138,6 +138,22 @@ static int64_t resident_size(void)
     return pages * sysconf(_SC_PAGESIZE);
 }
 
+static void put_batches(struct api_call *call, const struct stats *stats)
+{
+    char bound[16];
+
+    head(call, "engine_batch_size", "histogram", "Requests decided in one transaction");
+    for (size_t i = 0; i < COUNT_OF(stats_batch_bounds); i++) {
+        (void)snprintf(bound, sizeof bound, "%u", stats_batch_bounds[i]);
+        labelled(call, "engine_batch_size_bucket", "le", bound, STATS_GET(stats, batches_up_to[i]));
+    }
+    labelled(call, "engine_batch_size_bucket", "le", "+Inf", STATS_GET(stats, engine_batches));
+    reply_printf(call->exchange,
+                 "slipway_engine_batch_size_sum %" PRId64 "\n"
+                 "slipway_engine_batch_size_count %" PRId64 "\n",
+                 STATS_GET(stats, engine_exchanges), STATS_GET(stats, engine_batches));
+}
+
 static void put_process(struct api_call *call)
 {
     const struct stats *stats = call->exchange->stats;
@@ -150,12 +166,7 @@ static void put_process(struct api_call *call)
 #define X(name, kind, help) plain(call, #name, #kind, help, STATS_GET(stats, name));
     STATS_MAP(X)
 #undef X
-    /* Requests per transaction, as a summary without quantiles. */
-    head(call, "engine_batch_size", "summary", "Requests decided in one transaction");
-    reply_printf(call->exchange,
-                 "slipway_engine_batch_size_sum %" PRId64 "\n"
-                 "slipway_engine_batch_size_count %" PRId64 "\n",
-                 STATS_GET(stats, engine_exchanges), STATS_GET(stats, engine_batches));
+    put_batches(call, stats);
 }
 
 enum err api_metrics(struct api_call *call)

@@ -529,7 +529,12 @@ static void metrics_are_well_formed(void **state)
     char *copy, *rest, *line, name[96] = "";
 
     (void)state;
+    stats_note_batch(&world->stats, 17);
+    STATS_ADD(&world->stats, engine_batches, 1);
     assert_int_equal(ask_as(world, ROLE_VIEWER, METHOD_GET, "/metrics", NULL), 200);
+    assert_non_null(strstr(world->body, "slipway_engine_batch_size_bucket{le=\"16\"} 0\n"));
+    assert_non_null(strstr(world->body, "slipway_engine_batch_size_bucket{le=\"64\"} 1\n"));
+    assert_non_null(strstr(world->body, "slipway_engine_batch_size_bucket{le=\"+Inf\"} 1\n"));
     assert_non_null(strstr(world->body, "slipway_devices{status=\"active\"} 25\n"));
     assert_non_null(strstr(world->body, "# TYPE slipway_rollouts gauge\n"));
     copy = rest = strdup(world->body);

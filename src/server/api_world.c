@@ -143,7 +143,7 @@ void world_close(struct world *world)
 
 /* ---- Asking ---- */
 
-static struct exchange *exchange_of(const struct world *world, const struct question *question)
+static struct exchange *exchange_of(struct world *world, const struct question *question)
 {
     struct exchange_parts parts = {.kind = question->kind, .now = world->now};
     const char *mark = strchr(question->path, '?');
@@ -170,6 +170,7 @@ static struct exchange *exchange_of(const struct world *world, const struct ques
     exchange = exchange_open(&parts);
     assert_non_null(exchange);
     exchange->upload = question->upload;
+    exchange->stats = &world->stats;
     return exchange;
 }
 

@@ -9,6 +9,7 @@
 #include "fleet/access.h"
 #include "server/api.h"
 #include "server/api_call.h"
+#include "server/stats.h"
 
 #define WORLD_DEVICES 25u /* pump-01 .. pump-25; hw "a" up to pump-20, "b" after; site by turns */
 
@@ -19,6 +20,7 @@ struct world {
     struct key *snapshot_key, *timestamp_key, *audit_key;
     struct app app;
     struct api *api;
+    struct stats stats;
     struct utc now;
     char secrets[ROLE_COUNT][SECRET_SIZE]; /* tokens "viewer", "operator", ... */
     char blob[DIGEST_HEX_SIZE];            /* digest of pump 1.1.0, which is there */

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "crypto/sha256.h"
 #include "os/say.h"
+#include "server/stats.h"
 #include "store/metadata.h"
 #include "wire/wire.h"
 
@@ -114,6 +115,8 @@ static enum err renew(struct device_handling *handling)
 static enum err poll(struct device_handling *handling)
 {
     handling->answer.kind = ANSWER_POLL;
+    if (handling->exchange->stats)
+        STATS_ADD(handling->exchange->stats, polls_engine, 1);
     return app_db_failed(
         handling->app,
         device_poll(handling->app, &handling->device, &handling->call.poll, &handling->answer.poll),
@@ -132,8 +135,11 @@ static enum err details(struct device_handling *handling)
 static enum err report(struct device_handling *handling)
 {
     handling->answer.kind = ANSWER_VERDICT;
-    return device_report(handling->app, &handling->device, &handling->call.report,
-                         &handling->answer.verdict, &handling->why);
+    TRY(device_report(handling->app, &handling->device, &handling->call.report,
+                      &handling->answer.verdict, &handling->why));
+    if (handling->exchange->stats)
+        STATS_ADD(handling->exchange->stats, reports_total, 1);
+    return ERR_OK;
 }
 
 static enum err inventory(struct device_handling *handling)

@@ -235,6 +235,7 @@ static void do_batch(struct engine *engine, struct mailbox_item *first, size_t c
     send_replies(engine, first, err == ERR_OK);
     STATS_ADD(stats, engine_batches, 1);
     STATS_ADD(stats, engine_exchanges, (int64_t)count);
+    stats_note_batch(stats, count);
     STATS_ADD(stats, engine_busy_us, clock_us() - began_us);
 }
 

@@ -115,8 +115,8 @@ struct exchange {
     struct request_view request;
     struct upload upload;
     struct reply reply;
-    const struct stats *stats; /* counters of the whole process, for /metrics */
-    uint8_t text[];            /* what the request's spans point into */
+    struct stats *stats; /* counters of the whole process; NULL in tests */
+    uint8_t text[];      /* what the request's spans point into */
 };
 
 /* A whole answer. Each replaces what an earlier call has written (headers stay). */
