@@ -58,8 +58,9 @@ unsigned ask_as(struct world *world, enum role role, enum exchange_method method
 /* The last answer's body; fails the test when it is not JSON. A new reference. */
 json_t *world_json(const struct world *world);
 
-/* SHA-256 over all rows of all tables but those of last uses, in hex. */
-void world_fingerprint(struct world *world, char out[DIGEST_HEX_SIZE]);
+/* SHA-256 over all rows of all tables, in hex; without those of last uses, and on demand without
+ * those of the audit log. */
+void world_fingerprint(struct world *world, bool with_audit, char out[DIGEST_HEX_SIZE]);
 
 /* Whether any row of any table holds this text. */
 bool world_holds(struct world *world, const char *text);
