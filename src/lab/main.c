@@ -7,6 +7,7 @@
 
 static const struct lab_command commands[] = {
     {"powercut", "cut the power inside every durable operation of the device core", lab_powercut},
+    {"load", "load a server with many devices", lab_load},
 };
 
 static int usage(FILE *to, int code)
