@@ -1,7 +1,13 @@
 """Each test gets a world of its own, which ends with it."""
+import pathlib
+import sys
+
 import pytest
 
 from world import World
+
+# fake.py there has CBOR, keys and metadata for tests that speak for themselves.
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "device"))
 
 
 @pytest.fixture

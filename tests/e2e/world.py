@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shlex
 import signal
 import socket
 import ssl
@@ -192,9 +193,10 @@ class World:
                      "--version", version, "--hardware", hardware, *options)
 
     def release(self, version, image, *options, **kwargs):
-        """Add, sign with the first key and publish."""
+        """Add, sign with every key and publish."""
         self.add_release(version, image, *options, **kwargs)
-        self.slipway("release", "sign", "--dir", self.repo, "--key", self.keys / "targets0")
+        for key in sorted(self.keys.glob("targets?")):
+            self.slipway("release", "sign", "--dir", self.repo, "--key", key)
         self.slipway("release", "publish", "--dir", self.repo)
 
     # ---- devices ----
@@ -215,6 +217,13 @@ class World:
             device.start()
         return devices
 
+    def wait_ready(self, release="gateway@1.0", devices=None, timeout_s=60):
+        """Until every device is enrolled and seen to run the release."""
+        wanted = {device.name for device in devices or self.devices}
+        wait_until(lambda: wanted <= {item["name"] for item in self.server.items("/devices")
+                                      if item["running"]["release"] == release}, timeout_s,
+                   what=f"all run {release}: {self.server.items('/devices')}")
+
     # ---- rollouts ----
 
     def rollout(self, name, version, *options, product="gateway", selector="all", start=True):
@@ -230,6 +239,33 @@ class World:
         wait_until(lambda: self.rollout_state(name) == state, timeout_s,
                    what=f"{name} is {state}, not {self.rollout_state(name)}: "
                         f"{self.server.api('GET', f'/rollouts/{name}')}")
+
+    def assignments(self, name):
+        """Device name -> its row in the rollout."""
+        return {row["device"]: row for row in self.server.items(f"/rollouts/{name}/devices")}
+
+    def in_state(self, name, *states):
+        """Names of the devices whose assignment is in one of the states."""
+        return {device for device, row in self.assignments(name).items() if row["state"] in states}
+
+    def counts(self, name):
+        return self.server.api("GET", f"/rollouts/{name}")["counts"]
+
+    def steer(self, name, verb, token=None):
+        return self.server.api("POST", f"/rollouts/{name}/{verb}", {}, token)
+
+    def explain(self, device):
+        return self.server.api("GET", f"/devices/{device.name}/explain")
+
+    def audit(self):
+        """All entries of the exported audit log, which verifies."""
+        path = self.path / "audit.jsonl"
+        path.unlink(missing_ok=True)
+        self.slipway("audit", "export", "--out", path)
+        self.slipway("audit", "verify", path, "--key", self.server.data / "pki/audit.pub")
+        entries = [json.loads(line) for line in path.read_text().splitlines()]
+        assert "head" in entries[-1]
+        return entries[:-1]
 
 
 class Device:
@@ -299,16 +335,37 @@ class Device:
             self.process.kill()
             self.process.wait()
 
+    def boot_state(self):
+        """What the boot selector holds."""
+        path = self.state / "boot"
+        text = path.read_text() if path.exists() else "confirmed=a\ntrial=none\ntries=0\nrunning=a"
+        return dict(line.split("=", 1) for line in text.split())
+
+    def bank(self, letter):
+        return self.path / f"bank_{letter}"
+
     def boots(self):
-        """The bank that would run after a power cycle now, as the boot loader says."""
-        done = subprocess.run(self.command("boot"), capture_output=True, text=True, check=True)
-        return dict(word.split("=", 1) for word in done.stdout.split())
+        """The bank that a power cycle would boot now; asking changes nothing."""
+        state = self.boot_state()
+        trial = state["trial"] != "none" and int(state["tries"]) > 0
+        bank = state["trial"] if trial else state["confirmed"]
+        return {"bank": bank, "path": self.bank(bank)}
 
     def running_image(self, size):
         return pathlib.Path(self.boots()["path"]).read_bytes()[:size]
 
     def seen(self):
         return self.world.server.api("GET", f"/devices/{self.name}")
+
+    def said(self, event):
+        """Lines of its log about one event, oldest first, as dicts of their words."""
+        found = []
+        for line in self.log.read_text().splitlines() if self.log.exists() else ():
+            words = shlex.split(line)
+            if len(words) > 3 and words[3] == event:
+                found.append({"at": words[0], "level": words[1]} |
+                             dict(word.split("=", 1) for word in words[4:] if "=" in word))
+        return found
 
     def history(self):
         """What the server recorded, newest first."""
