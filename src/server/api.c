@@ -479,12 +479,15 @@ static enum err find_route(struct api_call *call)
     return api_refuse(call, 405, ERR_INVALID, "this path knows only %s", allow);
 }
 
+/* What is not understood at all is a typing error, but not where images and signatures come in. */
 static bool worth_an_entry(const struct api_call *call)
 {
     uint16_t status = call->exchange->reply.status;
+    bool publishing = call->route->permission == PERMISSION_RELEASE_PUBLISH;
 
     return status == 401 || status == 403 ||
-           (call->route->action && (status == 409 || status == 412 || status == 422));
+           (call->route->action && (status == 409 || status == 412 || status == 422 ||
+                                    (status == 400 && publishing)));
 }
 
 enum err api_handle(struct api *api, struct exchange *exchange)
