@@ -177,7 +177,7 @@ static enum err read_attributes(const struct options *options, struct config *co
 
     out->count = 0;
     add_attribute(out, SPAN_LITERAL("product"), span_of(config->product));
-    add_attribute(out, SPAN_LITERAL("hardware"), span_of(config->hardware));
+    add_attribute(out, SPAN_LITERAL("hw"), span_of(config->hardware));
     add_attribute(out, SPAN_LITERAL("agent"), SPAN_LITERAL("slipway-agent " SLIPWAY_VERSION));
     for (size_t i = 0; i < count; i++)
         TRY(take_attribute(items[i], out, why));

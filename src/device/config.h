@@ -36,7 +36,7 @@ struct config {
     enum config_reboot reboot;
     const char *boot_file, *uboot_config, *kernel_cmdline;
     uint32_t boot_tries;
-    struct native_attributes attributes; /* product, hardware, agent and the operator's own */
+    struct native_attributes attributes; /* product, hw, agent and the operator's own */
     int64_t health_timeout_s;
     uint32_t trial_timeout_s, poll_interval_s, retry_min_s, retry_max_s;
     enum log_level log_level;

@@ -344,7 +344,10 @@ static bool needs_lock(enum agent_state state)
     return false;
 }
 
-bool host_may_work(struct host *host)
+/* Whether the work may go on: the update lock is held, or can be taken again. After a restart
+ * the core goes on with a download without asking; nothing in the bank changes before its list
+ * has come, so it is enough to look here. */
+static bool may_fetch(struct host *host)
 {
     if (!host->config->lock_file || lock_held(&host->update) ||
         !needs_lock(agent_state(&host->agent)))
@@ -405,6 +408,11 @@ static void sleep_until(struct host *host, struct instant due)
                wait_ms > 0 ? (int)wait_ms : 0);
 }
 
+static struct instant sooner(struct instant a, struct instant b)
+{
+    return a.ms < b.ms ? a : b;
+}
+
 static void pop_and_carry_out(struct host *host)
 {
     struct agent_order order = host->queue[0];
@@ -420,13 +428,13 @@ static void do_next(struct host *host)
 
     if (host->queued > 0) {
         pop_and_carry_out(host);
-    } else if (!host_may_work(host)) {
-        sleep_until(host, instant_after(clock_instant(), BUSY_MS));
     } else if (instant_reached(clock_instant(), host->wake_due)) {
         host->wake_due = NEVER;
         host_step(host, &wake);
-    } else if (host->fetch.open) {
+    } else if (host->fetch.open && may_fetch(host)) {
         host_fetch_on(host);
+    } else if (host->fetch.open) {
+        sleep_until(host, sooner(host->wake_due, instant_after(clock_instant(), BUSY_MS)));
     } else {
         sleep_until(host, host->wake_due);
     }

@@ -100,12 +100,10 @@ void host_carry_out(struct host *host, const struct agent_order *order);
 /* One range request of the open transfer. */
 void host_fetch_on(struct host *host);
 
-/* Whether the present work may touch the bank: the update lock is held, or could be taken now. */
-bool host_may_work(struct host *host);
-
 /* The link, with the certificate if there is one. NULL with `why` when a file is missing. */
 struct link *host_link(struct host *host, struct why *why);
 struct utc host_now(const struct host *host);
 
-/* Keep the sentence for the final report, on disk too: a reset may come first. */
-void host_remember(struct host *host, const char *what, const struct why *why);
+/* Log what failed, and keep the sentence for the final report, on disk too: a reset may come
+ * first. */
+void host_remember(struct host *host, const char *what, enum err err, const struct why *why);

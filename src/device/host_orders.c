@@ -16,7 +16,7 @@
 
 #define RANGE_SIZE_MIN  65536u /* bytes of one range request */
 #define RANGE_SIZE_MAX  (4u << 20)
-#define RANGE_S         10u /* seconds one may take under a bandwidth limit */
+#define RANGE_S         5u /* seconds one may take under a bandwidth limit */
 #define RESET_TIMEOUT_S 60
 
 /* ---- what all of them need ---- */
@@ -78,11 +78,14 @@ static void detail_path(const struct host *host, char to[RECORD_FILE_PATH_SIZE])
     CHECK(file_join(host->config->state_dir, "detail", to, RECORD_FILE_PATH_SIZE) == ERR_OK);
 }
 
-void host_remember(struct host *host, const char *what, const struct why *why)
+/* What will be tried again is logged only: flash wears. */
+void host_remember(struct host *host, const char *what, enum err err, const struct why *why)
 {
     char path[RECORD_FILE_PATH_SIZE];
 
-    ring_note(&host->ring, LOG_LEVEL_WARN, what, "why=\"%s\"", why->text);
+    ring_note(&host->ring, LOG_LEVEL_WARN, what, "err=%s why=\"%s\"", err_name(err), why->text);
+    if (err == ERR_LINK || err == ERR_AGAIN)
+        return;
     (void)snprintf(host->detail, sizeof host->detail, "%.*s", (int)DETAIL_SIZE_MAX, why->text);
     detail_path(host, path);
     if (file_replace(path, span_of(host->detail), 0600, NULL) != ERR_OK)
@@ -202,20 +205,39 @@ static void poll_failed(struct host *host, enum err err, const struct why *why)
     host_failed(host, AGENT_DO_POLL, err, host->client ? link_retry_s(&host->link) : 0);
 }
 
+static enum err ask(struct host *host, struct native_answer *out, struct why *why)
+{
+    struct link *link = host_link(host, why);
+    struct native_poll poll;
+
+    if (!link)
+        return ERR_STORAGE;
+    agent_poll(&host->agent, &poll);
+    poll.inventory_known = true;
+    memcpy(poll.inventory, host->inventory, sizeof poll.inventory);
+    return link_poll(link, &poll, out, why);
+}
+
+/* A device without a clock learns only by a refusal that its certificate has expired. If it was
+ * revoked, the renewal is refused as well. */
+static enum err ask_as_ourselves(struct host *host, struct native_answer *out, struct why *why)
+{
+    enum err err;
+
+    TRY(ensure_identity(host, why));
+    err = ask(host, out, why);
+    if (err != ERR_DENIED || renew(host, host_link(host, why), why) != ERR_OK)
+        return err;
+    return ask(host, out, why);
+}
+
 static void carry_out_poll(struct host *host)
 {
     struct native_answer answer;
     struct agent_event event = {.kind = AGENT_EV_ANSWER, .answer = &answer};
-    struct native_poll poll;
     struct why why = {0};
-    enum err err = ensure_identity(host, &why);
+    enum err err = ask_as_ourselves(host, &answer, &why);
 
-    if (err == ERR_OK) {
-        agent_poll(&host->agent, &poll);
-        poll.inventory_known = true;
-        memcpy(poll.inventory, host->inventory, sizeof poll.inventory);
-        err = link_poll(host_link(host, &why), &poll, &answer, &why);
-    }
     if (err != ERR_OK) {
         poll_failed(host, err, &why);
         return;
@@ -274,7 +296,7 @@ static void carry_out_resolve(struct host *host)
         event.facts = &target->facts;
         host_step(host, &event);
     } else if (!host->stopping) {
-        host_remember(host, "resolve-failed", &why);
+        host_remember(host, "resolve-failed", err, &why);
         host_failed(host, AGENT_DO_RESOLVE, err, link_retry_s(&host->link));
     }
     free(target);
@@ -301,7 +323,7 @@ static void carry_out_check(struct host *host, const struct agent_order *order)
     if (event.ready == ERR_OK && order->check.what == AGENT_CHECK_ERASE)
         event.ready = check_room(host, order->check.length, &why);
     if (event.ready != ERR_OK)
-        host_remember(host, "not-ready", &why);
+        host_remember(host, "not-ready", event.ready, &why);
     host_step(host, &event);
 }
 
@@ -351,7 +373,7 @@ void host_fetch_on(struct host *host)
     if (err != ERR_OK) {
         fetch->open = false;
         if (!host->stopping) {
-            host_remember(host, "fetch-failed", &why);
+            host_remember(host, "fetch-failed", err, &why);
             host_failed(host, AGENT_DO_FETCH, err, link ? link_retry_s(link) : 0);
         }
     } else if (fetch->at == fetch->length) {
@@ -439,7 +461,7 @@ static void carry_out_health(struct host *host)
         ring_note(&host->ring, LOG_LEVEL_INFO, "healthy", "bank=%c",
                   boot_file_bank_letter(running));
     else
-        host_remember(host, "unhealthy", &why);
+        host_remember(host, "unhealthy", event.health, &why);
     host_step(host, &event);
 }
 

@@ -237,6 +237,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 raise self.fake.refuse
             if word != "enroll" and not self.device():
                 raise Refusal(403, detail="no certificate")
+            if self.fake.expired and word not in ("enroll", "renew"):
+                raise Refusal(403, detail="the certificate has expired")
             getattr(self, word)(rest, body)
         except Refusal as refusal:
             self.send(refusal.status, refusal.body, **refusal.headers)
@@ -257,6 +259,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def renew(self, _, body):
         self.fake.renewals += 1
+        self.fake.expired = False
         self.send_certificate(cbor_decode(body)[3])
 
     def send_certificate(self, request):
@@ -304,7 +307,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.fake.sent += len(part[at:at + 65536])
         if self.close_connection:
             with contextlib.suppress(OSError):
-                self.connection.shutdown(socket.SHUT_RDWR)
+                self.connection.shutdown(socket.SHUT_WR)
 
 
 class Tls(http.server.ThreadingHTTPServer):
@@ -344,6 +347,7 @@ class FakeServer:
         self.claim = None          # the only claim token that is taken
         self.pending_s = 0         # enrolment waits for an operator
         self.certificate_days = 30
+        self.expired = False       # certificates are held for expired until renewed
         self.flags = 0             # of the next answers
         self.assignment = None     # (id, kind, target, sha256 bytes)
         self.not_before_s = 0

@@ -1,4 +1,5 @@
 """Power cuts, an unfriendly server, wrong clocks: what an agent must live through."""
+import fcntl
 import hashlib
 import random
 import time
@@ -210,3 +211,32 @@ def test_a_disk_that_is_full_does_not_brick(fake, make_device, tmp_path):
     device.kill()
     assert device.boot()["bank"] == "a"
     assert EXIT_CRASH == 137
+
+
+def test_an_expired_certificate_is_renewed_without_a_clock(fake, device):
+    device.boot()
+    assert device.start("--once").wait(20) == 0
+    fake.expired = True
+    device.start("--clock", 5)
+    wait_until(lambda: fake.renewals, what="a renewal")
+    wait_until(lambda: len(fake.polls) >= 2, what="a poll with the new certificate")
+
+
+def test_a_download_goes_on_after_a_restart_only_when_nobody_is_busy(fake, make_device, tmp_path):
+    lock = tmp_path / "update.lock"
+    device = make_device(lock_file=lock, bandwidth_limit="500K")
+    fake.assign(9, image("large", 1_500_000))
+    device.boot()
+    device.start()
+    wait_until(lambda: fake.sent > 200_000, what="downloading")
+    device.kill()
+    with open(lock, "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        polls, sent = len(fake.polls), fake.sent
+        device.boot()
+        device.start()
+        wait_until(lambda: len(fake.polls) >= polls + 2, what="it still asks")
+        assert fake.sent == sent
+        device.kill()
+    device.live(until=lambda: fake.final(9))
+    assert fake.phases(9)[-1] == "succeeded"

@@ -289,7 +289,7 @@ def test_inventory_and_log_are_sent_when_asked_for(fake, make_device):
     wait_until(lambda: fake.inventories and fake.logs, what="inventory and log")
     body, attributes = fake.inventories[0]
     assert attributes["site"] == "oslo" and attributes["product"] == "cam"
-    assert attributes["hardware"] == "rev-a"
+    assert attributes["hw"] == "rev-a"
     assert list(attributes) == sorted(attributes, key=lambda name: (len(name), name))
     assert fake.polls[-1][1][5] == hashlib.sha256(body).digest()[:8]
     assert cbor_encode({1: 0})[:1] == body[:1]
