@@ -72,15 +72,33 @@ static bool has_bounds(const struct option_spec *spec)
     return spec->min != 0 || spec->max != 0;
 }
 
-/* "300s" is longer to understand than "5m": numbers as a person would write them. */
+/* "300s" takes longer to understand than "5m": numbers as a person would write them. */
 static void print_number(FILE *to, const struct option_spec *spec, int64_t number)
 {
     char text[QUANTITY_TEXT_SIZE];
 
-    if (spec->kind == OPTION_DURATION_S)
+    unsigned power = 0;
+
+    if (spec->kind == OPTION_DURATION_S) {
         (void)fputs(quantity_print_duration(number, text), to);
+        return;
+    }
+    while (spec->kind == OPTION_SIZE && number != 0 && number % 1024 == 0 && power < 4) {
+        number /= 1024;
+        power++;
+    }
+    if (power > 0)
+        (void)fprintf(to, "%" PRId64 "%c", number, "KMGT"[power - 1]);
     else
         (void)fprintf(to, "%" PRId64, number);
+}
+
+void manual_range(FILE *to, const struct option_spec *spec)
+{
+    print_number(to, spec, spec->min);
+    (void)fputs(spec->max == INT64_MAX ? " or more" : " to ", to);
+    if (spec->max != INT64_MAX)
+        print_number(to, spec, spec->max);
 }
 
 /* "(1s to 1d; default 5m)", or nothing. */
@@ -91,11 +109,8 @@ static void print_bounds(FILE *to, const struct option_spec *spec)
     if (!has_bounds(spec) && !fallback)
         return;
     (void)fputs(" (", to);
-    if (has_bounds(spec)) {
-        print_number(to, spec, spec->min);
-        (void)fputs(" to ", to);
-        print_number(to, spec, spec->max);
-    }
+    if (has_bounds(spec))
+        manual_range(to, spec);
     if (fallback)
         (void)fprintf(to, "%sdefault %s", has_bounds(spec) ? "; " : "", spec->fallback);
     (void)fputc(')', to);

@@ -28,3 +28,6 @@ void manual_roff_terms(FILE *to, const char *lines);
 /* The option as typed, "--poll-interval-s"; into `to`, returned. */
 #define MANUAL_OPTION_SIZE 72u
 const char *manual_option(const struct option_spec *spec, char to[MANUAL_OPTION_SIZE]);
+
+/* The bounds of a numeric option as people write them: "1s to 1d", "0 or more". */
+void manual_range(FILE *to, const struct option_spec *spec);

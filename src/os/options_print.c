@@ -128,8 +128,11 @@ static void example_option(FILE *to, const struct option_spec *spec)
     (void)fprintf(to, "%s.", spec->help);
     if (spec->kind == OPTION_TEXT && spec->unit && strchr(spec->unit, '|'))
         (void)fprintf(to, " One of: %s.", spec->unit);
-    if (spec->min != 0 || spec->max != 0)
-        (void)fprintf(to, " From %" PRId64 " to %" PRId64 ".", spec->min, spec->max);
+    if (spec->min != 0 || spec->max != 0) {
+        (void)fputs(" Allowed: ", to);
+        manual_range(to, spec);
+        (void)fputc('.', to);
+    }
     (void)fprintf(to, "\n#%s: ", spec->name);
     if (spec->kind == OPTION_LIST)
         (void)fprintf(to, "[%s]", spec->fallback ? spec->fallback : "");
