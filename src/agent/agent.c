@@ -14,9 +14,9 @@ static enum agent_input answer_input(const struct agent *agent, const struct nat
     switch (answer->kind) {
     case NATIVE_INSTALL:
     case NATIVE_ROLLBACK:
-        if (in_hand == 0)
-            return INPUT_OFFER;
-        return answer->assignment == in_hand ? INPUT_REACHED : INPUT_CANCEL;
+        if (answer->assignment == 0 || answer->assignment == in_hand)
+            return INPUT_REACHED;
+        return in_hand == 0 ? INPUT_OFFER : INPUT_CANCEL;
     case NATIVE_CANCEL:
         if (answer->assignment == 0 || answer->assignment == in_hand || in_hand == 0)
             return INPUT_CANCEL;
@@ -105,7 +105,7 @@ static void poll_failed(struct agent *agent, const struct agent_event *event)
 static void poll_answered(struct agent *agent, const struct agent_event *event)
 {
     const struct native_answer *answer = event->answer;
-    uint32_t next_s = answer->next_poll_s > 0 ? answer->next_poll_s : 1;
+    uint32_t next_s = answer->next_poll_s > 0 ? answer->next_poll_s : agent->world.config->poll_s;
 
     agent->poll_due = instant_after(event->now, (int64_t)next_s * 1000);
     agent->window_due = instant_after(event->now, (int64_t)answer->not_before_s * 1000);
@@ -259,8 +259,8 @@ static bool world_sensible(const struct agent_world *world)
     return bank_sensible(world->banks[0], config->slice_size) &&
            bank_sensible(world->banks[1], config->slice_size) &&
            world->room.chunk_size >= CHUNK_SIZE_MIN && world->room.list_size >= DIGEST_SIZE &&
-           config->attempts_max > 0 && config->trial_s > 0 && config->retry_s_min > 0 &&
-           config->retry_s_max >= config->retry_s_min;
+           config->attempts_max > 0 && config->trial_s > 0 && config->poll_s > 0 &&
+           config->retry_s_min > 0 && config->retry_s_max >= config->retry_s_min;
 }
 
 /* No record at all: a new device, or one that lost both slots. Report ids start anywhere, so that

@@ -206,7 +206,7 @@ struct agent_config {
     uint32_t slice_size;         /* bytes read back or erased in one step; at least erase_size */
     uint32_t attempts_max;       /* bad chunks or chunk lists in a row before giving up */
     uint32_t trial_s;            /* for health and the way to the server */
-    uint32_t poll_s;             /* until the server has said otherwise */
+    uint32_t poll_s;             /* between polls if the server does not say */
     uint32_t retry_s_min;        /* back-off: first bound */
     uint32_t retry_s_max;        /* back-off: largest bound */
     uint64_t seed;               /* for jitter; differs from device to device and boot to boot */

@@ -76,7 +76,11 @@ void case_work(struct agent_case *bench, uint32_t steps_max);
 /* The order of this kind in the last step, NULL if there was none. */
 const struct agent_order *case_order(const struct agent_case *bench, enum agent_order_kind kind);
 
-/* The whole way to a state on the good path of installing version 2 as assignment 7. */
+/* The whole way to a state on the good path of installing version 2 as assignment 7; false if the
+ * device went another way. */
+bool case_try_go_to(struct agent_case *bench, enum agent_state state);
+
+/* The same where nothing can go wrong. */
 void case_go_to(struct agent_case *bench, enum agent_state state);
 
 /* Forget the trace so far. */
