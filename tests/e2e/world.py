@@ -265,7 +265,7 @@ class World:
         self.slipway("audit", "verify", path, "--key", self.server.data / "pki/audit.pub")
         entries = [json.loads(line) for line in path.read_text().splitlines()]
         assert "head" in entries[-1]
-        return entries[:-1]
+        return [entry["entry"] for entry in entries[:-1]]
 
 
 class Device:
