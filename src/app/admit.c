@@ -233,10 +233,13 @@ enum err admit(struct app *app, const struct rollout_row *row, uint8_t stage, ui
     enum err err;
 
     *out = (struct admission){0};
+    if (row->rollout.admit_after.ms != 0 && !app_may_scan(app, now))
+        return ERR_OK; /* the last ask found too few */
     TRY(store_release_get(app->db, row->tenant, row->release, &release));
     if (release.withdrawn)
         return ERR_OK;
     err = choose(&all, stage, count, out);
+    app_scanned(app, now);
     free(all.list);
     return err;
 }

@@ -152,6 +152,10 @@ struct app {
 
     /* The tick's own memory; losing it costs a scan. */
     struct utc online_due, retire_due, recount_due, renewals_due;
+    struct utc scan_due;    /* the fleet is not walked again before, see app_may_scan() */
+    int64_t scan_rest_ms;   /* how long to rest after such a walk */
+    uint64_t walked;        /* devices the last one looked at */
+    uint32_t open_rollouts; /* that compete for it */
 };
 
 /* Fills presence and shelf from the database. `app` is the caller's memory and must not move. */
@@ -191,6 +195,13 @@ enum err app_audit(struct app *app, struct utc now, const struct deed *deed) MUS
  * of `why`, or the error's own sentence. Only the first note until app_refused() counts. */
 enum err app_refuse(struct app *app, struct utc now, const struct deed *deed, enum err err,
                     const struct why *why);
+
+/* Whether a walk over the whole fleet that may well be for nothing is due. Walks take about a
+ * tenth of the engine's time at most; rollouts that compete for one draw lots. */
+bool app_may_scan(struct app *app, struct utc now);
+
+/* A walk has been made, by facts_each(). */
+void app_scanned(struct app *app, struct utc now);
 
 /* Presence of this device must be looked at after the commit. */
 void app_touch(struct app *app, int64_t tenant, int64_t device);

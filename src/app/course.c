@@ -297,8 +297,10 @@ enum err course_event(struct app *app, struct rollout_row *row, enum rollout_eve
     struct rollout_event event = {.kind = kind, .now = order->now, .by_judge = order->by_judge};
     char action[48];
 
-    if (kind == ROLLOUT_EV_START || kind == ROLLOUT_EV_SELECTED)
+    if (kind == ROLLOUT_EV_START || kind == ROLLOUT_EV_SELECTED) {
         TRY(app_db_failed(app, course_count(app, row, &event.count), why));
+        app_scanned(app, order->now);
+    }
     TRY(step(&course, &event, why));
     TRY(app_db_failed(app, carry_out_all(&course), why));
     CHECK(snprintf(action, sizeof action, "rollout.%s", rollout_event_name(kind)) > 0);

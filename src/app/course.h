@@ -29,7 +29,7 @@ enum err course_assignment(struct app *app, struct assignment_row *row,
 struct admission {
     uint32_t admitted; /* devices */
     uint32_t selected; /* devices the rollout reaches now; see facts_reached() */
-    bool counted;      /* false: a withdrawn release, nobody was looked at */
+    bool counted;      /* false: nobody was looked at */
 };
 
 /* ROLLOUT_ADMIT: choose up to `count` devices and assign them to `stage`. In app/admit.c. */

@@ -174,11 +174,13 @@ enum err facts_each(struct app *app, int64_t tenant, const struct selector *sele
     int64_t after = 0;
 
     CHECK(page);
+    app->walked = 0;
     while (err == ERR_OK && count == DEVICE_PAGE_MAX) {
         err = store_device_page(app->db, tenant, after, DEVICE_PAGE_MAX, page, &count);
         if (err != ERR_OK || count == 0)
             break;
         after = page[count - 1].row.id;
+        app->walked += count;
         err = visit_page(selector, page, count, visit, self);
     }
     free(page);

@@ -521,8 +521,13 @@ const struct device_presence *stage_seen(const struct stage *stage, const char *
     return NULL;
 }
 
+/* Tallies can be recounted from the assignments, as long as no device has been deleted. */
 static void check_tallies(struct stage *stage)
 {
+    if (stage_number(stage,
+                     "SELECT coalesce(max(next), 1) - 1 FROM counter WHERE noun = 'device'") !=
+        stage_number(stage, "SELECT count(*) FROM device"))
+        return;
     assert_int_equal(
         stage_number(
             stage, "SELECT count(*) FROM rollout_stage r WHERE"

@@ -70,10 +70,10 @@ enum err device_reject(struct app *app, int64_t tenant, struct span name, const 
     return from_pending(&order, name, DEVICE_REJECTED, "device.reject", why);
 }
 
-/* Take back what it has in hand, and when `finally`, settle what will never be reported. */
-static enum err take_back(struct order *order, bool finally, struct why *why)
+/* Take back what it has in hand and has not flipped. */
+static enum err take_back(struct order *order, struct why *why)
 {
-    struct assignment_event event = {.now = order->now};
+    const struct assignment_event event = {.kind = ASSIGNMENT_EV_RECALL, .now = order->now};
     struct assignment_row row;
     enum err err;
     bool changed;
@@ -85,12 +85,45 @@ static enum err take_back(struct order *order, bool finally, struct why *why)
     if (err == ERR_NOT_FOUND)
         return ERR_OK;
     TRY(app_db_failed(order->app, err, why));
-    event.kind = ASSIGNMENT_EV_RECALL;
-    TRY(course_assignment(order->app, &row, &event, &changed, why));
-    if (changed || !finally)
-        return ERR_OK;
-    event.kind = ASSIGNMENT_EV_OVERDUE;
     return course_assignment(order->app, &row, &event, &changed, why);
+}
+
+/* What will never be reported, in the order in which it applies: what has not flipped is taken
+ * back, an outcome that is open is missed, and a device that is away will not come back. */
+static enum err settle_one(struct order *order, struct assignment_row *row, struct why *why)
+{
+    static const enum assignment_event_kind kinds[] = {ASSIGNMENT_EV_RECALL, ASSIGNMENT_EV_REVERT,
+                                                       ASSIGNMENT_EV_OVERDUE, ASSIGNMENT_EV_REVERT,
+                                                       ASSIGNMENT_EV_OVERDUE};
+
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        const struct assignment_event event = {.kind = kinds[i], .now = order->now};
+        bool changed;
+
+        TRY(course_assignment(order->app, row, &event, &changed, why));
+    }
+    return ERR_OK;
+}
+
+/* Rollouts go on without it: nothing waits for a device that is deleted. What it has shown of
+ * the release stays counted. */
+static enum err settle_all(struct order *order, struct why *why)
+{
+    struct assignment_row page[16];
+    uint32_t count = COUNT_OF(page);
+    int64_t before = 0;
+
+    while (count == COUNT_OF(page)) {
+        TRY(app_db_failed(order->app,
+                          store_assignment_history(order->app->db, order->tenant, order->device.id,
+                                                   before, COUNT_OF(page), page, &count),
+                          why));
+        for (uint32_t i = 0; i < count; i++) {
+            before = page[i].id;
+            TRY(settle_one(order, &page[i], why));
+        }
+    }
+    return ERR_OK;
 }
 
 enum err device_revoke(struct app *app, int64_t tenant, struct span name, const char *actor,
@@ -101,7 +134,7 @@ enum err device_revoke(struct app *app, int64_t tenant, struct span name, const 
     TRY(load(&order, name, why));
     if (order.device.status == DEVICE_REVOKED)
         return say(why, ERR_INVALID, "device", "the device is revoked already");
-    TRY(take_back(&order, false, why));
+    TRY(take_back(&order, why));
     TRY(app_db_failed(app, store_certificates_revoke(app->db, tenant, order.device.id, now), why));
     TRY(app_db_failed(app, set_status(&order, DEVICE_REVOKED), why));
     return app_db_failed(app, audit(&order, "device.revoke"), why);
@@ -128,7 +161,7 @@ enum err device_delete(struct app *app, int64_t tenant, struct span name, const 
     struct order order = {.app = app, .tenant = tenant, .actor = actor, .now = now};
 
     TRY(load(&order, name, why));
-    TRY(take_back(&order, true, why));
+    TRY(settle_all(&order, why));
     TRY(app_db_failed(app, audit(&order, "device.delete"), why));
     TRY(app_db_failed(app, store_device_remove(app->db, tenant, order.device.id), why));
     app_forget(app, tenant, order.device.name);

@@ -631,6 +631,57 @@ static void test_a_floor_that_cannot_be_read_admits_nothing(void **state)
                      1 << 1 | 1 << 2);
 }
 
+static void test_a_rollout_does_not_wait_for_a_deleted_device(void **state)
+{
+    struct stage *stage = *state;
+    struct stage_device devices[4];
+    struct rollout_row row;
+    int64_t id;
+
+    make_devices(stage, devices, 4);
+    id = stage_rollout(stage, "r", stage_release(stage, "2.0"), everybody);
+    update_well(stage, &devices[0], "2.0");
+    assert_int_equal(poll(stage, &devices[1]), NATIVE_INSTALL);
+    assert_int_equal(report(stage, &devices[1], PHASE_STAGED), NATIVE_PROCEED);
+    assert_int_equal(report(stage, &devices[1], PHASE_TRIAL), NATIVE_NOTED);
+    assert_int_equal(poll(stage, &devices[2]), NATIVE_INSTALL);
+    assert_int_equal(change(stage, devices[1].name, device_delete), ERR_OK);
+    assert_int_equal(change(stage, devices[2].name, device_delete), ERR_OK);
+    stage_rollout_read(stage, id, &row);
+    assert_int_equal(row.rollout.state, ROLLOUT_RUNNING);
+    assert_int_equal(rollout_standing(&row.rollout, STANDING_GOOD), 1); /* evidence stays */
+    assert_int_equal(rollout_standing(&row.rollout, STANDING_WAITING), 1);
+    assert_int_equal(rollout_standing(&row.rollout, STANDING_EXPOSED), 0);
+    assert_int_equal(stage_steer(stage, id, ROLLOUT_EV_ROLLBACK), ERR_OK);
+    assert_int_equal(stage_tick(stage), ERR_OK);
+    stage_rollout_read(stage, id, &row);
+    assert_int_equal(row.rollout.state, ROLLOUT_ROLLING_BACK);
+    assert_int_equal(change(stage, devices[0].name, device_delete), ERR_OK);
+    assert_int_equal(stage_tick(stage), ERR_OK);
+    stage_rollout_read(stage, id, &row);
+    assert_int_equal(row.rollout.state, ROLLOUT_ROLLED_BACK);
+    assert_int_equal(row.rollout.whereabouts[WHEREABOUTS_STRANDED], 2);
+}
+
+static void test_a_revoked_device_loses_its_slot(void **state)
+{
+    struct stage *stage = *state;
+    struct stage_device devices[2];
+    struct rollout_row row;
+    int64_t id;
+
+    make_devices(stage, devices, 2);
+    id = stage_rollout(stage, "r", stage_release(stage, "2.0"), everybody);
+    assert_int_equal(poll(stage, &devices[0]), NATIVE_INSTALL);
+    assert_int_equal(change(stage, devices[0].name, device_revoke), ERR_OK);
+    stage_rollout_read(stage, id, &row);
+    assert_int_equal(rollout_standing(&row.rollout, STANDING_WAITING), 1);
+    stage->now.ms += 60000;
+    assert_int_equal(stage_tick(stage), ERR_OK);
+    stage_rollout_read(stage, id, &row);
+    assert_int_equal(rollout_standing(&row.rollout, STANDING_WAITING), 1); /* not admitted again */
+}
+
 #define STORY(name) cmocka_unit_test_setup_teardown(name, open_stage, close_stage)
 
 int main(void)
@@ -658,6 +709,8 @@ int main(void)
         STORY(test_gaps_are_remembered),
         STORY(test_a_log_is_asked_for_once),
         STORY(test_a_scheduled_start_needs_nobody),
+        STORY(test_a_rollout_does_not_wait_for_a_deleted_device),
+        STORY(test_a_revoked_device_loses_its_slot),
         STORY(test_who_runs_it_already_is_not_waited_for),
         STORY(test_a_floor_that_cannot_be_read_admits_nothing),
     };

@@ -10,28 +10,26 @@
 
 #define ROLLOUTS_MAX     64u   /* open rollouts read at a time */
 #define DUE_MAX          256u  /* assignments looked at in one tick */
-#define RECOUNT_MS       60000 /* the selections of open rollouts are counted again, */
-#define RECOUNT_EACH_MS  5     /* later by this for each device, which costs time */
+#define RECOUNT_MS       60000 /* the selections of open rollouts are counted again, one a tick */
 #define RENEWALS_MAX     100u  /* devices asked to renew their certificate in one go */
 #define RENEWALS_EACH_MS 600000
 
 /* ---- rollouts ---- */
 
-static bool wants_recount(const struct app *app, const struct rollout_row *row, struct utc now)
+/* A scheduled start that nobody has counted for, or devices that have come and gone since. */
+static bool wants_recount(struct app *app, const struct rollout_row *row, struct utc now)
 {
     const struct rollout *rollout = &row->rollout;
 
     if (rollout->state == ROLLOUT_APPROVED)
         return rollout->plan.start_at.ms != 0 && now.ms >= rollout->plan.start_at.ms &&
-               rollout->selected == 0;
-    if (now.ms < app->recount_due.ms)
+               rollout->selected == 0 && app_may_scan(app, now);
+    if (!rollout_moving(rollout) || now.ms < app->recount_due.ms)
         return false;
-    return rollout->state == ROLLOUT_RUNNING ||
-           (rollout->state == ROLLOUT_DONE && !rollout->closed);
+    return app_may_scan(app, now);
 }
 
-static enum err tick_rollout(struct app *app, struct rollout_key key, struct utc now,
-                             uint32_t *counted)
+static enum err tick_rollout(struct app *app, struct rollout_key key, struct utc now)
 {
     const struct course_order order = {.actor = "server", .now = now};
     struct rollout_row row;
@@ -39,7 +37,8 @@ static enum err tick_rollout(struct app *app, struct rollout_key key, struct utc
     TRY(store_rollout_get(app->db, key.tenant, key.id, &row));
     if (wants_recount(app, &row, now)) {
         TRY(course_event(app, &row, ROLLOUT_EV_SELECTED, &order, NULL));
-        *counted += row.rollout.selected;
+        if (row.rollout.state != ROLLOUT_APPROVED)
+            app->recount_due.ms = now.ms + RECOUNT_MS / (app->open_rollouts + 1);
     }
     return course_event(app, &row, ROLLOUT_EV_TICK, &order, NULL);
 }
@@ -47,17 +46,17 @@ static enum err tick_rollout(struct app *app, struct rollout_key key, struct utc
 static enum err tick_rollouts(struct app *app, struct utc now)
 {
     struct rollout_key keys[ROLLOUTS_MAX], after = {0};
-    uint32_t count = ROLLOUTS_MAX, counted = 0;
+    uint32_t count = ROLLOUTS_MAX, open = 0;
 
     while (count == ROLLOUTS_MAX) {
         TRY(store_rollout_open_list(app->db, after, ROLLOUTS_MAX, keys, &count));
         for (uint32_t i = 0; i < count; i++) {
             after = keys[i];
-            TRY(tick_rollout(app, keys[i], now, &counted));
+            TRY(tick_rollout(app, keys[i], now));
         }
+        open += count;
     }
-    if (now.ms >= app->recount_due.ms)
-        app->recount_due.ms = now.ms + RECOUNT_MS + (int64_t)counted * RECOUNT_EACH_MS;
+    app->open_rollouts = open;
     return ERR_OK;
 }
 
