@@ -155,17 +155,37 @@ void manual_help_options(FILE *to, const struct option_spec *table, size_t count
 
 /* ---- roff ---- */
 
-/* man(7): a '-' that people shall copy is \-, a backslash is \e, a line may not begin with '.' or
- * "'". */
+/* groff_char(7): what typographers would change in text that people shall copy. */
+static const char *roff_name(char c)
+{
+    switch (c) {
+    case '-':
+        return "\\-";
+    case '\\':
+        return "\\e";
+    case '\'':
+        return "\\(aq";
+    case '`':
+        return "\\(ga";
+    case '^':
+        return "\\(ha";
+    case '~':
+        return "\\(ti";
+    default:
+        return NULL;
+    }
+}
+
+/* A line may not begin with '.', nor with "'", which has a name of its own. */
 static void escape(FILE *to, const char *text, size_t size)
 {
-    if (size > 0 && (text[0] == '.' || text[0] == '\''))
+    if (size > 0 && text[0] == '.')
         (void)fputs("\\&", to);
     for (size_t i = 0; i < size; i++) {
-        if (text[i] == '-')
-            (void)fputs("\\-", to);
-        else if (text[i] == '\\')
-            (void)fputs("\\e", to);
+        const char *name = roff_name(text[i]);
+
+        if (name)
+            (void)fputs(name, to);
         else
             (void)fputc(text[i], to);
     }
