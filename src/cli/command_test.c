@@ -109,7 +109,8 @@ static const char *found(const char *line)
     const char *noun;
 
     (void)snprintf(copy, sizeof copy, "slipway %s", line);
-    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
+    for (char *rest = NULL, *word = strtok_r(copy, " ", &rest); word;
+         word = strtok_r(NULL, " ", &rest))
         argv[argc++] = word;
     argv[argc] = NULL;
     if (command_find(&argc, argv, &command, &noun, &why) != ERR_OK) {

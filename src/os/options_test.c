@@ -45,7 +45,8 @@ static enum err parse(char *line)
     int argc = 0;
 
     argv[argc++] = (char[]){"testd"};
-    for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
+    for (char *rest = NULL, *word = strtok_r(line, " ", &rest); word;
+         word = strtok_r(NULL, " ", &rest))
         argv[argc++] = word;
     why_clear(&why);
     return options_parse(table, COUNT_OF(table), argc, argv, "config", &options, &why);
