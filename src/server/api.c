@@ -486,8 +486,8 @@ static bool worth_an_entry(const struct api_call *call)
     bool publishing = call->route->permission == PERMISSION_RELEASE_PUBLISH;
 
     return status == 401 || status == 403 ||
-           (call->route->action && (status == 409 || status == 412 || status == 422 ||
-                                    (status == 400 && publishing)));
+           (call->route->action &&
+            (status == 409 || status == 412 || status == 422 || (status == 400 && publishing)));
 }
 
 enum err api_handle(struct api *api, struct exchange *exchange)
