@@ -37,6 +37,8 @@ struct flight {
     uint64_t uploaded;
     enum err err; /* why we stopped the transfer ourselves */
     bool stopped; /* by the watch */
+    uint64_t part; /* bytes that went to the sink */
+    char ours[96]; /* why, in words; curl writes over its own at the end */
     char text[CURL_ERROR_SIZE];
 };
 
@@ -168,7 +170,7 @@ static enum err keep_body(struct flight *flight, const char *at, size_t size)
     size_t room = client->body_room ? client->body_room : 4096;
 
     if (size > flight->size_max - flight->body_size) {
-        (void)snprintf(flight->text, sizeof flight->text, "the answer is larger than %zu bytes",
+        (void)snprintf(flight->ours, sizeof flight->ours, "the answer is larger than %zu bytes",
                        flight->size_max);
         return ERR_TOO_BIG;
     }
@@ -196,6 +198,14 @@ static bool right_part(const struct http_call *call, const struct http_answer *a
     return status == 206 && strncmp(answer->content_range, wanted, (size_t)size) == 0;
 }
 
+/* Bytes in "FIRST-LAST"; one without an end has none. */
+static uint64_t part_size(const char *range)
+{
+    const char *last = strchr(range, '-') + 1;
+
+    return *last == '\0' ? UINT64_MAX : strtoull(last, NULL, 10) - strtoull(range, NULL, 10) + 1;
+}
+
 static enum err pass_on(struct flight *flight, struct span bytes)
 {
     const struct http_call *call = flight->call;
@@ -205,8 +215,14 @@ static enum err pass_on(struct flight *flight, struct span bytes)
     if (!call->sink.take || status / 100 != 2)
         return keep_body(flight, (const char *)bytes.at, bytes.size);
     if (call->range && !right_part(call, flight->answer, status)) {
-        (void)snprintf(flight->text, sizeof flight->text,
+        (void)snprintf(flight->ours, sizeof flight->ours,
                        "the server does not send the part that was asked for");
+        return ERR_CORRUPT;
+    }
+    flight->part += bytes.size;
+    if (call->range && flight->part > part_size(call->range)) {
+        (void)snprintf(flight->ours, sizeof flight->ours,
+                       "the server sends more than the part that was asked for");
         return ERR_CORRUPT;
     }
     return call->sink.take(call->sink.self, bytes);
@@ -418,8 +434,8 @@ static enum err conclude(const struct flight *flight, CURLcode code, struct why 
     if (flight->err != ERR_OK) {
         if (flight->stopped)
             why_say(why, NULL, "stopped before there was an answer");
-        else if (flight->text[0])
-            why_say(why, NULL, flight->text);
+        else if (flight->ours[0])
+            why_say(why, NULL, flight->ours);
         return flight->err;
     }
     if (code != CURLE_OK)

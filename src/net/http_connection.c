@@ -618,10 +618,10 @@ static void begin_body(struct http_call *call, enum http_body_mode mode, uint64_
     call->body_mode = mode;
     call->body_max = size_max;
     call->body_size = 0;
+    call->state = HTTP_BODY;
     if (call->parser.framing == HTTP_LENGTH && call->parser.body_left > size_max) {
         refuse(call, 413, "the body is larger than allowed");
     } else {
-        call->state = HTTP_BODY;
         call->held_fresh = true;
         call->body_since = now_of(call);
         set_deadline(call, limits_of(call)->body_ms);

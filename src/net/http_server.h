@@ -103,8 +103,9 @@ size_t http_server_count(const struct http_server *server);
 
 /* ---- A call, for the handler ---- */
 
-/* Collect the body, refuse it (413) past `size_max` bytes. If the connection has broken while the
- * handler thought, gone() is called at once and nothing is owed any more. */
+/* Collect the body. It is refused (413) past `size_max` bytes, which may happen inside this call:
+ * gone(), then refuse(). If the connection has broken while the handler thought, gone() is called
+ * at once and nothing is owed any more. */
 void http_call_collect(struct http_call *call, size_t size_max);
 
 /* The same, but have the body piece by piece. */

@@ -23,6 +23,9 @@
 #define RSA_BITS_MAX  8192 /* checking a larger one costs more than it is worth */
 #define SAN_SIZE_MAX  4096u
 
+/* 2025-01-01: a CA made by a clock that was never set would be expired when it is. */
+#define CLOCK_LEAST_MS INT64_C(1735689600000)
+
 struct pki {
     struct pki_config config;
     X509 *ca;
@@ -106,6 +109,8 @@ static enum err load_certificate(const char *path, X509 **out, struct why *why)
 
 static enum err make_ca(struct pki *pki, struct utc now, struct why *why)
 {
+    char text[UTC_TEXT_SIZE];
+
     static const struct pki_extension extensions[] = {
         {NID_basic_constraints, "critical,CA:TRUE,pathlen:0"},
         {NID_key_usage, "critical,keyCertSign,cRLSign"},
@@ -121,6 +126,11 @@ static enum err make_ca(struct pki *pki, struct utc now, struct why *why)
                               .now = now,
                               .days = PKI_CA_DAYS};
 
+    if (now.ms < CLOCK_LEAST_MS) {
+        utc_format(now.ms > 0 ? now : (struct utc){0}, text);
+        return say(why, ERR_INVALID, NULL,
+                   "the clock of this machine says %s; set it before the CA is made", text);
+    }
     entropy_fill(random, sizeof random);
     (void)snprintf(name, sizeof name, "Slipway device CA %02x%02x%02x%02x", random[0], random[1],
                    random[2], random[3]);
@@ -263,6 +273,8 @@ static bool server_is_good(const struct pki *pki, struct utc now)
         int64_t from = pki_not_before(certificate).ms, until = pki_not_after(certificate).ms;
 
         good = now.ms >= from && until - now.ms >= (until - from) / 3;
+        if (now.ms < pki_not_before(pki->ca).ms)
+            good = true; /* a clock from before the CA: anything made by it would be worse */
     }
     X509_free(certificate);
     EVP_PKEY_free(key);
