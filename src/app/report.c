@@ -148,6 +148,18 @@ static enum err grant(struct reporting *reporting, bool *granted, struct why *wh
     return course_assignment(reporting->app, &reporting->call->assignment, &event, granted, why);
 }
 
+/* What a person holds up may go on at any moment, so the device need not wait longer for it than
+ * for its next poll. */
+static uint32_t ask_again_s(const struct decision *decision, uint32_t poll_interval_s)
+{
+    bool by_person =
+        decision->reason == REASON_ROLLOUT_PAUSED || decision->reason == REASON_DEVICE_HELD;
+
+    if (decision->retry_s == 0 || (by_person && decision->retry_s > poll_interval_s))
+        return poll_interval_s;
+    return decision->retry_s;
+}
+
 /* Only `staged` asks for anything; the other phases are told when to drop it, or nothing. */
 static enum err judge(struct reporting *reporting, struct native_verdict *out, struct why *why)
 {
@@ -166,9 +178,7 @@ static enum err judge(struct reporting *reporting, struct native_verdict *out, s
     if (decision.verdict == DECIDE_PROCEED)
         TRY(grant(reporting, &granted, why));
     out->kind = granted ? NATIVE_PROCEED : NATIVE_HOLD;
-    out->retry_s = granted ? 0 : decision.retry_s;
-    if (!granted && out->retry_s == 0)
-        out->retry_s = reporting->app->config.poll_interval_s;
+    out->retry_s = granted ? 0 : ask_again_s(&decision, reporting->app->config.poll_interval_s);
     return ERR_OK;
 }
 
@@ -195,7 +205,7 @@ static enum err keep(struct reporting *reporting, const struct native_verdict *v
     memcpy(row.running, report->running.at, DIGEST_SIZE);
     memcpy(row.detail, reporting->call->assignment.detail, sizeof row.detail);
     TRY(store_report_add(reporting->app->db, &row));
-    if (report->id % REPORTS_KEPT != 0 || before.ms <= 0)
+    if (prng_below(&reporting->app->prng, REPORTS_KEPT) != 0) /* now and then is enough */
         return ERR_OK;
     return store_report_prune(reporting->app->db, device->tenant, device->id, before);
 }
