@@ -71,7 +71,7 @@ static void cut_at_random(const struct powercut_plan *plan, struct powercut_figu
         struct rig_result result;
         uint64_t at = 0;
 
-        setup.seed = prng_next(&prng);
+        setup.seed = prng_next(&prng) >> 1; /* fits an option, to be repeated */
         setup.cut_count = 2 + (uint32_t)prng_below(&prng, POWER_CUTS_MAX - 1);
         for (uint32_t cut = 0; cut < setup.cut_count; cut++) {
             /* Every second one soon after the last: the recovery is cut as well. */

@@ -5,7 +5,7 @@
 
 #define EVENTS_MAX       8u
 #define STEPS_MAX        200000u /* of one run; a run without faults takes some hundred */
-#define ASSIGNMENTS_MAX  8u      /* after as many failures something is wrong with us */
+#define ASSIGNMENTS_MAX  30u     /* after as many failures something is wrong with us */
 #define REPORTS_MAX      64u     /* final ones the server remembers */
 #define BOOTS_MAX        200u
 #define RECORD_AREA_SIZE 1024u
