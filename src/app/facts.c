@@ -151,6 +151,9 @@ void facts_for_decide(const struct app *app, const struct device_facts *device,
     out->facts.release = &out->release;
     out->facts.assignment = assignment;
     out->facts.window = &rollout->window;
+    if (release->withdrawn)
+        out->facts.risk = (struct decide_risk){
+            .held = true, .sentence = "the release has been withdrawn by its signers"};
 }
 
 /* ---- walking the fleet ---- */

@@ -331,6 +331,11 @@ static enum err take_target(void *self, const struct tuf_target *target, struct 
     return add_or_confirm(publishing, target, why);
 }
 
+static bool may_reach_more(const struct rollout *rollout)
+{
+    return rollout_moving(rollout) || rollout->state == ROLLOUT_PAUSED;
+}
+
 /* What the signers have withdrawn must not reach another device. */
 static enum err halt_withdrawn(struct publishing *publishing)
 {
@@ -351,7 +356,7 @@ static enum err halt_withdrawn(struct publishing *publishing)
             TRY(store_rollout_get(publishing->app->db, keys[i].tenant, keys[i].id, &row));
             TRY(store_release_get(publishing->app->db, row.tenant, row.release, &release));
             if (!release.withdrawn || row.tenant != publishing->tenant ||
-                !rollout_moving(&row.rollout))
+                !may_reach_more(&row.rollout))
                 continue;
             TRY(course_event(publishing->app, &row, ROLLOUT_EV_HALT, &order, NULL));
         }

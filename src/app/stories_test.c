@@ -378,6 +378,18 @@ static void test_a_window_holds_the_flip(void **state)
     assert_int_equal(verdict.kind, NATIVE_PROCEED);
 }
 
+static void test_a_withdrawn_release_gets_no_leave(void **state)
+{
+    struct stage *stage = *state;
+    struct stage_device devices[1];
+
+    make_devices(stage, devices, 1);
+    (void)stage_rollout(stage, "r", stage_release(stage, "2.0"), everybody);
+    assert_int_equal(poll(stage, &devices[0]), NATIVE_INSTALL);
+    assert_int_equal(db_script(stage->db, "UPDATE release SET withdrawn = 1"), ERR_OK);
+    assert_int_equal(report(stage, &devices[0], PHASE_STAGED), NATIVE_HOLD);
+}
+
 static void test_a_paused_rollout_holds_and_goes_on(void **state)
 {
     struct stage *stage = *state;
@@ -700,6 +712,7 @@ int main(void)
         STORY(test_a_repeated_report_counts_once),
         STORY(test_foreign_assignments_are_refused),
         STORY(test_a_window_holds_the_flip),
+        STORY(test_a_withdrawn_release_gets_no_leave),
         STORY(test_a_paused_rollout_holds_and_goes_on),
         STORY(test_silence_after_the_flip_is_a_failure_until_corrected),
         STORY(test_dark_before_the_flip_gives_the_slot_back),

@@ -87,5 +87,12 @@ enum err store_report_prune(struct db *db, int64_t tenant, int64_t device, struc
     db_bind_int(db, device);
     db_bind_int(db, before.ms);
     db_bind_int(db, REPORTS_KEPT);
+    TRY(db_run(db));
+    db_query(db, "DELETE FROM report WHERE tenant = $1 AND device = $2"
+                 " AND id <= (SELECT id FROM report WHERE tenant = $1 AND device = $2"
+                 "  ORDER BY id DESC LIMIT 1 OFFSET $3)");
+    db_bind_int(db, tenant);
+    db_bind_int(db, device);
+    db_bind_int(db, REPORTS_MAX);
     return db_run(db);
 }

@@ -31,8 +31,9 @@ enum err store_report_list(struct db *db, int64_t tenant, int64_t device, int64_
                            int64_t before, uint32_t max, struct report_row *out,
                            uint32_t *count) MUST_USE;
 
-/* Drop this device's reports that are older than `before`; its newest REPORTS_KEPT stay, so that
- * repeats are still recognised. */
+/* Drop this device's reports that are older than `before`, and all but its newest REPORTS_MAX.
+ * Its newest REPORTS_KEPT stay in any case, so that repeats are still recognised. */
 #define REPORTS_KEPT 64u
+#define REPORTS_MAX  4096u
 enum err store_report_prune(struct db *db, int64_t tenant, int64_t device,
                             struct utc before) MUST_USE;
