@@ -60,6 +60,32 @@ static uint32_t minus(uint32_t a, uint32_t b)
     return a > b ? a - b : 0;
 }
 
+/* Outcomes a stage must have produced before the next one may open: a stage whose devices are
+ * all out of reach has proved nothing. */
+static uint32_t evidence_needed(const struct rollout *rollout, uint8_t stage)
+{
+    uint32_t before = stage > 0 ? rollout_goal(rollout, (uint8_t)(stage - 1)) : 0;
+    uint32_t width = minus(rollout_goal(rollout, stage), before);
+    uint32_t sample = rollout->plan.stages[stage].gate.sample_min;
+
+    if (sample == 0)
+        sample = 1;
+    return sample < width ? sample : width;
+}
+
+/* The stage's rule. A sample larger than what the stage can still yield would let it end
+ * unjudged, so the gate asks for no more than that. */
+static struct gate_rule judged_rule(const struct rollout *rollout, uint8_t stage)
+{
+    const struct rollout_tally *tally = &rollout->tally[stage];
+    struct gate_rule rule = rollout->plan.stages[stage].gate;
+
+    rule.sample_min =
+        minus(evidence_needed(rollout, stage),
+              tally->forgiven.good + tally->forgiven.reported + tally->forgiven.silent);
+    return rule;
+}
+
 struct gate_verdict rollout_verdict(const struct rollout *rollout, uint8_t stage)
 {
     const struct rollout_tally *tally = &rollout->tally[stage];
@@ -69,22 +95,11 @@ struct gate_verdict rollout_verdict(const struct rollout *rollout, uint8_t stage
         .silent = minus(tally->at[STANDING_SILENT], tally->forgiven.silent),
     };
 
+    struct gate_rule rule;
+
     CHECK(stage < rollout->plan.stage_count);
-    return gate_judge(&rollout->plan.stages[stage].gate, &evidence);
-}
-
-/* Outcomes a stage must have produced before the next one may open: a stage whose devices are
- * all out of reach has proved nothing. */
-static uint32_t evidence_needed(const struct rollout *rollout)
-{
-    uint8_t stage = rollout->stage;
-    uint32_t before = stage > 0 ? rollout_goal(rollout, (uint8_t)(stage - 1)) : 0;
-    uint32_t width = minus(rollout_goal(rollout, stage), before);
-    uint32_t sample = rollout->plan.stages[stage].gate.sample_min;
-
-    if (sample == 0)
-        sample = 1;
-    return sample < width ? sample : width;
+    rule = judged_rule(rollout, stage);
+    return gate_judge(&rule, &evidence);
 }
 
 static uint32_t stage_outcomes(const struct rollout_tally *tally)
@@ -99,7 +114,8 @@ static bool stage_settled(const struct rollout *rollout)
 
     return filled && rollout_standing(rollout, STANDING_WAITING) == 0 &&
            rollout_standing(rollout, STANDING_EXPOSED) == 0 &&
-           stage_outcomes(&rollout->tally[rollout->stage]) >= evidence_needed(rollout);
+           stage_outcomes(&rollout->tally[rollout->stage]) >=
+               evidence_needed(rollout, rollout->stage);
 }
 
 struct utc rollout_soaked_at(const struct rollout *rollout)

@@ -584,6 +584,22 @@ static void test_rollback_of_all_that_flipped(void **state)
         "       = 3 devices went back, 0 told to, 0 not told yet, 1 could not or do not answer\n");
 }
 
+/* A sample larger than the stage must not let a stage of failures pass unjudged. */
+static void test_small_stage_is_judged_whole(void **state)
+{
+    struct story *story = tell();
+
+    (void)state;
+    story->rollout.plan.stages[0].gate =
+        (struct gate_rule){.failures_permille = 200, .sample_min = 50};
+    start(story, 1, 30);
+    flip(story, 2, 0, 3);
+    device(story, 3, 0, ASSIGNMENT_EV_REVERTED);
+    device(story, 4, 1, ASSIGNMENT_EV_REVERTED);
+    device(story, 5, 2, ASSIGNMENT_EV_REVERTED);
+    assert_int_equal(story->rollout.state, ROLLOUT_HALTED);
+}
+
 static void test_latecomer_may_still_halt(void **state)
 {
     struct story *story = tell();
@@ -772,6 +788,7 @@ int main(void)
         cmocka_unit_test(test_clock_that_was_ahead),
         cmocka_unit_test(test_approval_and_calendar),
         cmocka_unit_test(test_rollback_of_all_that_flipped),
+        cmocka_unit_test(test_small_stage_is_judged_whole),
         cmocka_unit_test(test_latecomer_may_still_halt),
         cmocka_unit_test(test_effects_survive_a_crash),
         cmocka_unit_test(test_every_pair),
