@@ -10,9 +10,10 @@
 #include "os/log.h"
 #include "server/front_inside.h"
 
-#define SYNC_EVERY (8u << 20)  /* bytes after which the kernel is told to start writing */
-#define SPACE_KEPT (64u << 20) /* bytes of disk that no upload may take: the database needs them \
-                                */
+#define SYNC_EVERY (8u << 20) /* bytes after which the kernel is told to start writing */
+#define SPACE_KEPT                                                                \
+    (64u << 20) /* bytes of disk that no upload may take: the database needs them \
+                 */
 
 static bool has_space(const char *directory, uint64_t size)
 {
