@@ -251,6 +251,7 @@ struct agent {
     struct sha256 sha;               /* of what is read back, or of the chunk list */
     bool measured, healthy, reached; /* what a trial needs to be confirmed */
     bool asked;                      /* for leave to flip, at least once */
+    bool held;                       /* ... and the server said: not yet */
 };
 
 /* Take up duty after power-on: load the record, look at the boot loader, go on from there.

@@ -282,7 +282,7 @@ static void test_hold_then_proceed(void **state)
                         "proceed -> switching:\n");
 }
 
-/* Verified at once, flipped when the maintenance window opens. */
+/* Verified at once, and the server knows of it; flipped when the maintenance window opens. */
 static void test_window_opens_later(void **state)
 {
     static struct agent_case place;
@@ -294,14 +294,41 @@ static void test_window_opens_later(void **state)
     case_forget_trace(bench);
     case_work(bench, 9);
     case_wake(bench);
-    assert_true(bench->now.ms >= 1800000);
+    case_ready(bench, ERR_OK);
+    case_verdict(bench, bench->agent.asked_id, NATIVE_HOLD, 1800);
+    assert_true(bench->now.ms < 60000);
+    while (bench->now.ms < 1800000 && agent_state(&bench->agent) == AGENT_STAGED)
+        case_wake(bench);
     case_ready(bench, ERR_OK);
     case_verdict(bench, bench->agent.asked_id, NATIVE_PROCEED, 0);
-    assert_trace(bench,
-                 "work -> staged: report(downloading ok: waiting for the maintenance window)\n"
-                 "wake -> staged: check(flip)\n"
-                 "ready -> asking: report(staged ok)\n"
-                 "proceed -> switching:\n");
+    assert_trace(bench, "work -> staged:\n"
+                        "wake -> staged: check(flip)\n"
+                        "ready -> asking: report(staged ok)\n"
+                        "hold -> staged:\n"
+                        "wake -> staged: check(flip)\n"
+                        "ready -> asking: report(staged ok)\n"
+                        "proceed -> switching:\n");
+}
+
+/* An operator opens the window at once; the next poll says so. */
+static void test_window_is_opened_early(void **state)
+{
+    static struct agent_case place;
+    struct agent_case *bench = start(&place);
+
+    (void)state;
+    case_go_to(bench, AGENT_VERIFYING);
+    case_answer(bench, NATIVE_INSTALL, 7, 2, 1800);
+    case_work(bench, 9);
+    case_wake(bench);
+    case_ready(bench, ERR_OK);
+    case_verdict(bench, bench->agent.asked_id, NATIVE_HOLD, 1800);
+    case_forget_trace(bench);
+    case_answer(bench, NATIVE_INSTALL, 7, 2, 0);
+    case_wake(bench);
+    assert_true(bench->now.ms < 60000);
+    assert_trace(bench, "answer install -> staged:\n"
+                        "wake -> staged: check(flip)\n");
 }
 
 /* Only the server knows the window; the bank is read back once more. */
@@ -318,12 +345,11 @@ static void test_staged_and_power_lost(void **state)
     case_wake(bench);
     case_answer(bench, NATIVE_INSTALL, 7, 2, 0);
     case_wake(bench);
-    assert_trace(bench,
-                 "boot -> verifying:\n"
-                 "work -> staged: poll report(downloading ok: waiting for the maintenance window)\n"
-                 "wake -> staged:\n"
-                 "answer install -> staged:\n"
-                 "wake -> staged: check(flip)\n");
+    assert_trace(bench, "boot -> verifying:\n"
+                        "work -> staged: poll\n"
+                        "wake -> staged:\n"
+                        "answer install -> staged:\n"
+                        "wake -> staged: check(flip)\n");
 }
 
 /* Leave that was given to an earlier report. */
@@ -736,6 +762,7 @@ int main(void)
         cmocka_unit_test(test_no_room_is_refused_before_anything_is_erased),
         cmocka_unit_test(test_hold_then_proceed),
         cmocka_unit_test(test_window_opens_later),
+        cmocka_unit_test(test_window_is_opened_early),
         cmocka_unit_test(test_staged_and_power_lost),
         cmocka_unit_test(test_stale_verdict_does_not_flip),
         cmocka_unit_test(test_rollback_without_a_download),

@@ -16,22 +16,29 @@ static bool window_open(const struct agent *agent, struct instant now)
     return agent->window_known && instant_reached(now, agent->window_due);
 }
 
+/* The server is asked once although the window is closed, so that it knows who only waits. */
+static struct instant when_to_ask(const struct agent *agent)
+{
+    if (!agent->window_known)
+        return AGENT_NEVER;
+    return agent->held ? later(agent->window_due, agent->ask_due) : agent->ask_due;
+}
+
 enum err look_at_window(struct agent *agent, const struct agent_event *event,
                         struct agent_orders *out)
 {
     (void)event, (void)out;
-    agent->work_due = agent->window_known ? later(agent->window_due, agent->ask_due) : AGENT_NEVER;
+    agent->work_due = when_to_ask(agent);
     return ERR_OK;
 }
 
 void enter_staged(struct agent *agent, struct instant now, struct agent_orders *out)
 {
+    (void)out;
     agent->kept = agent->record.work.image.length;
-    agent->work_due = agent->window_known ? later(agent->window_due, agent->ask_due) : AGENT_NEVER;
+    agent->work_due = when_to_ask(agent);
     if (!agent->window_known)
         agent_poll_soon(agent, now); /* after power loss only the server knows the window */
-    if (!window_open(agent, now) && !agent->asked)
-        agent_tell(agent, PHASE_DOWNLOADING, AGENT_REASON_WINDOW, out);
 }
 
 enum err ask_leave_to_reset(struct agent *agent, const struct agent_event *event,
@@ -79,12 +86,14 @@ void enter_asking(struct agent *agent, struct instant now, struct agent_orders *
     agent_give(out, (struct agent_order){.kind = AGENT_DO_REPORT, .report = report});
 }
 
+/* The server knows the window best: it may have been opened since the last poll. A leave that is
+ * not used would look like a flip that went silent. */
 enum err take_proceed(struct agent *agent, const struct agent_event *event,
                       struct agent_orders *out)
 {
-    (void)out;
+    (void)event, (void)out;
     agent_progress(agent);
-    return window_open(agent, event->now) ? ERR_OK : ERR_AGAIN;
+    return ERR_OK;
 }
 
 enum err take_hold(struct agent *agent, const struct agent_event *event, struct agent_orders *out)
@@ -93,7 +102,10 @@ enum err take_hold(struct agent *agent, const struct agent_event *event, struct 
 
     (void)out;
     agent_progress(agent);
-    if (retry_s == 0)
+    agent->held = true;
+    if (!window_open(agent, event->now))
+        retry_s = 0; /* every poll says anew when it opens */
+    else if (retry_s == 0)
         retry_s = agent->world.config->retry_s_min;
     agent->ask_due = instant_after(event->now, (int64_t)retry_s * 1000);
     return ERR_OK;

@@ -83,7 +83,8 @@ enum err take_offer(struct agent *agent, const struct agent_event *event, struct
     agent->record.attempts = 0;
     agent->kept = 0;
     agent->percent_told = 0;
-    agent->asked = false;
+    agent->asked = agent->held = false;
+    agent->ask_due = event->now;
     return ERR_OK;
 }
 
