@@ -147,15 +147,39 @@ static void fill(struct polling *polling)
     case DECIDE_CANCEL:
         out->kind = NATIVE_CANCEL;
         break;
-    case DECIDE_ROLLBACK:
+    case DECIDE_ROLLBACK: /* find_way_back() has filled in the release */
         out->kind = NATIVE_ROLLBACK;
-        fill_digest(row->previous_known, row->previous, &out->sha256);
+        out->target = span_of(polling->call->release.target);
+        fill_digest(true, polling->call->release.sha256, &out->sha256);
         break;
     case DECIDE_NOTHING:
     case DECIDE_ANSWER_COUNT:
         return;
     }
     out->assignment = (uint64_t)row->id;
+}
+
+/* To boot its other bank a device needs signed facts of what is in there, and the name to look
+ * them up by. Without them it has to stay. */
+static enum err find_way_back(struct polling *polling)
+{
+    struct device_call *call = polling->call;
+    const struct assignment_row *row = &call->assignment;
+    const struct assignment_event event = {
+        .kind = ASSIGNMENT_EV_REFUSED, .now = call->now, .err = ERR_NOT_FOUND};
+    enum err err = ERR_NOT_FOUND;
+    bool changed;
+
+    if (polling->decision.answer != DECIDE_ROLLBACK)
+        return ERR_OK;
+    if (row->previous_known)
+        err = store_release_by_image(polling->app->db, row->tenant, row->previous, &call->release);
+    if (err == ERR_OK && call->release.withdrawn)
+        err = ERR_NOT_FOUND;
+    if (err != ERR_NOT_FOUND)
+        return err;
+    TRY(course_assignment(polling->app, &call->assignment, &event, &changed, NULL));
+    return decide_on_it(polling);
 }
 
 /* The device holds something that is not what it has now: old, recalled, or never ours. */
@@ -195,6 +219,7 @@ static enum err answer_for_open(struct polling *polling)
                                    call->device.assignment);
     TRY(match_running(polling));
     TRY(decide_on_it(polling));
+    TRY(find_way_back(polling));
     fill(polling);
     dropped = call->assignment.assignment.standing == STANDING_OUT && !polling->poll->assignment &&
               polling->decision.answer == DECIDE_NOTHING;

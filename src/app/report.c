@@ -175,7 +175,8 @@ static enum err judge(struct reporting *reporting, struct native_verdict *out, s
         out->kind = NATIVE_DROP;
     if (phase != PHASE_STAGED || decision.verdict == DECIDE_DROP)
         return ERR_OK;
-    if (decision.verdict == DECIDE_PROCEED)
+    granted = decision.verdict == DECIDE_PROCEED && decision.answer == DECIDE_ROLLBACK;
+    if (decision.verdict == DECIDE_PROCEED && !granted)
         TRY(grant(reporting, &granted, why));
     out->kind = granted ? NATIVE_PROCEED : NATIVE_HOLD;
     out->retry_s = granted ? 0 : ask_again_s(&decision, reporting->app->config.poll_interval_s);

@@ -462,6 +462,7 @@ static void test_everything_that_flipped_goes_back(void **state)
     int64_t id;
 
     make_devices(stage, devices, 2);
+    (void)stage_release(stage, "1.0");
     id = stage_rollout(stage, "r", stage_release(stage, "2.0"), everybody);
     update_well(stage, &devices[0], "2.0");
     assert_int_equal(poll(stage, &devices[1]), NATIVE_INSTALL);
@@ -474,8 +475,12 @@ static void test_everything_that_flipped_goes_back(void **state)
         assert_int_equal(stage_poll(stage, &devices[0], &answer), ERR_OK);
         assert_int_equal(answer.kind, NATIVE_ROLLBACK);
         assert_memory_equal(answer.sha256.at, devices[0].other, DIGEST_SIZE);
+        assert_int_equal(answer.target.size, sizeof "box/1.0/image" - 1); /* borrowed */
     }
+    assert_int_equal(report(stage, &devices[0], PHASE_STAGED), NATIVE_PROCEED);
     stage_boot(&devices[0], "1.0");
+    assert_int_equal(report(stage, &devices[0], PHASE_TRIAL), NATIVE_NOTED);
+    assert_int_equal(report(stage, &devices[0], PHASE_SUCCEEDED), NATIVE_NOTED);
     assert_int_equal(poll(stage, &devices[0]), NATIVE_NOTHING);
     assert_int_equal(poll(stage, &devices[1]), NATIVE_CANCEL);
     assert_int_equal(stage_tick(stage), ERR_OK);
@@ -484,6 +489,26 @@ static void test_everything_that_flipped_goes_back(void **state)
     assert_int_equal(row.rollout.whereabouts[WHEREABOUTS_BACK], 1);
     assert_int_equal(poll(stage, &devices[0]), NATIVE_NOTHING);
     assert_false(stage_seen(stage, devices[0].name)->has_work);
+}
+
+/* What it ran came from elsewhere: there are no signed facts to go back by. */
+static void test_without_signed_facts_there_is_no_way_back(void **state)
+{
+    struct stage *stage = *state;
+    struct stage_device device;
+    struct rollout_row row;
+    int64_t id;
+
+    make_devices(stage, &device, 1);
+    id = stage_rollout(stage, "r", stage_release(stage, "2.0"), everybody);
+    update_well(stage, &device, "2.0");
+    assert_int_equal(stage_steer(stage, id, ROLLOUT_EV_ROLLBACK), ERR_OK);
+    assert_int_equal(poll(stage, &device), NATIVE_NOTHING);
+    assert_int_equal(poll(stage, &device), NATIVE_NOTHING);
+    assert_int_equal(stage_tick(stage), ERR_OK);
+    stage_rollout_read(stage, id, &row);
+    assert_int_equal(row.rollout.state, ROLLOUT_ROLLED_BACK);
+    assert_int_equal(row.rollout.whereabouts[WHEREABOUTS_STRANDED], 1);
 }
 
 static void test_a_device_that_strays_later_is_noticed(void **state)
@@ -717,6 +742,7 @@ int main(void)
         STORY(test_silence_after_the_flip_is_a_failure_until_corrected),
         STORY(test_dark_before_the_flip_gives_the_slot_back),
         STORY(test_everything_that_flipped_goes_back),
+        STORY(test_without_signed_facts_there_is_no_way_back),
         STORY(test_a_device_that_strays_later_is_noticed),
         STORY(test_a_lost_verdict_is_asked_for_again_after_a_halt),
         STORY(test_gaps_are_remembered),

@@ -231,7 +231,7 @@ static struct decision about_flipped(const struct decide_facts *facts, enum deci
 static struct decision about_stranded(const struct assignment *assignment)
 {
     if (assignment->err == ERR_LINK) /* it had only been out of reach: the order stands */
-        return say(REASON_GO_BACK, DECIDE_ROLLBACK, DECIDE_NOTED);
+        return say(REASON_GO_BACK, DECIDE_ROLLBACK, DECIDE_PROCEED);
     return say(REASON_STRANDED, DECIDE_NOTHING, DECIDE_NOTED);
 }
 
@@ -241,7 +241,7 @@ static struct decision about_assignment(const struct decide_facts *facts)
 
     switch (assignment->state) {
     case ASSIGNMENT_REVERTING:
-        return say(REASON_GO_BACK, DECIDE_ROLLBACK, DECIDE_NOTED);
+        return say(REASON_GO_BACK, DECIDE_ROLLBACK, DECIDE_PROCEED);
     case ASSIGNMENT_STRANDED:
         return about_stranded(assignment);
     case ASSIGNMENT_ROLLED_BACK:

@@ -26,7 +26,8 @@ enum decide_answer {
 /* Answer to a report. */
 enum decide_verdict {
     DECIDE_NOTED,
-    DECIDE_PROCEED, /* leave to flip; the caller steps the assignment with GRANT */
+    DECIDE_PROCEED, /* leave to flip; the caller steps the assignment with GRANT, unless the answer
+                       is ROLLBACK: that leave was given with the order */
     DECIDE_HOLD,    /* not now; ask again */
     DECIDE_DROP,    /* cancel; the device will report that it dropped it */
     DECIDE_VERDICT_COUNT
