@@ -221,15 +221,24 @@ bool assignment_refusal_counts(enum err err)
     return true;
 }
 
-/* What the device says, corrected by what it runs. */
-static struct assignment_event taken_at_its_deed(const struct assignment_event *event)
+static bool told_back(const struct assignment *assignment)
+{
+    return assignment->state == ASSIGNMENT_REVERTING || assignment->state == ASSIGNMENT_STRANDED;
+}
+
+/* What the device says, corrected by what it runs. Told to go back, it has succeeded when it
+ * runs something else, and has failed when it fell back to the release. */
+static struct assignment_event taken_at_its_deed(const struct assignment *assignment,
+                                                 const struct assignment_event *event)
 {
     struct assignment_event taken = *event;
 
     if (event->kind == ASSIGNMENT_EV_SUCCEEDED && !event->running_target) {
-        taken.kind = ASSIGNMENT_EV_FAILED;
-        taken.err = ERR_CONFLICT;
+        taken.kind = told_back(assignment) ? ASSIGNMENT_EV_BACK : ASSIGNMENT_EV_FAILED;
+        taken.err = told_back(assignment) ? ERR_OK : ERR_CONFLICT;
     }
+    if (event->kind == ASSIGNMENT_EV_REVERTED && event->running_target && told_back(assignment))
+        taken.kind = ASSIGNMENT_EV_FAILED;
     return taken;
 }
 
@@ -275,10 +284,10 @@ static bool tries_again(const struct assignment *assignment, enum assignment_sta
 static enum standing standing_after(const struct assignment *assignment, enum assignment_state to,
                                     enum err err)
 {
-    bool told_back =
+    bool going_back =
         to == ASSIGNMENT_REVERTING || to == ASSIGNMENT_ROLLED_BACK || to == ASSIGNMENT_STRANDED;
 
-    if (told_back) /* the order to go back changes nothing about how the update went */
+    if (going_back) /* the order to go back changes nothing about how the update went */
         return is_outcome(assignment->standing) ? assignment->standing : STANDING_OUT;
     if (to == ASSIGNMENT_REFUSED && !assignment_refusal_counts(err))
         return STANDING_OUT;
@@ -380,7 +389,7 @@ static struct assignment_change change_of(const struct assignment *assignment)
 enum err assignment_step(struct assignment *assignment, const struct assignment_event *event,
                          const struct assignment_policy *policy, struct assignment_change *change)
 {
-    struct assignment_event taken = taken_at_its_deed(event);
+    struct assignment_event taken = taken_at_its_deed(assignment, event);
     const struct rule *rule = find_rule(assignment->state, taken.kind);
     enum assignment_state to;
 
@@ -494,12 +503,9 @@ bool assignment_flipped(const struct assignment *assignment)
 enum assignment_event_kind assignment_event_of_poll(const struct assignment *assignment,
                                                     bool running_target)
 {
-    bool told_back =
-        assignment->state == ASSIGNMENT_REVERTING || assignment->state == ASSIGNMENT_STRANDED;
-
     if (running_target)
         return ASSIGNMENT_EV_HEARD;
-    if (told_back)
+    if (told_back(assignment))
         return ASSIGNMENT_EV_BACK;
     return assignment->state == ASSIGNMENT_SUCCEEDED ? ASSIGNMENT_EV_STRAYED : ASSIGNMENT_EV_HEARD;
 }

@@ -125,7 +125,7 @@ struct assignment_event {
     enum assignment_event_kind kind;
     struct utc now;
     enum err err;        /* for FAILED, REVERTED and REFUSED; ERR_OK when the device did not say */
-    bool running_target; /* for SUCCEEDED: the report names the release's digest as running */
+    bool running_target; /* for SUCCEEDED and REVERTED: the report says that the release runs */
     uint8_t stage;       /* for ADMIT */
 };
 

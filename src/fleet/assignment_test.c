@@ -13,8 +13,10 @@ static const struct assignment_policy policy = {.deadline_s = 100, .retry_limit 
 
 static struct assignment_event event_of(enum assignment_event_kind kind, int64_t second)
 {
-    return (struct assignment_event){
-        .kind = kind, .now = {second * 1000}, .running_target = true, .err = ERR_CORRUPT};
+    return (struct assignment_event){.kind = kind,
+                                     .now = {second * 1000},
+                                     .running_target = kind != ASSIGNMENT_EV_REVERTED,
+                                     .err = ERR_CORRUPT};
 }
 
 static struct assignment_change step_at(struct assignment *assignment,
@@ -208,6 +210,32 @@ static void test_success_is_what_it_runs(void **state)
     assert_int_equal(assignment.err, ERR_CONFLICT);
 }
 
+static void test_going_back_is_what_it_runs(void **state)
+{
+    static const struct {
+        enum assignment_event_kind kind;
+        bool running_target;
+        enum assignment_state then;
+    } cases[] = {
+        {ASSIGNMENT_EV_SUCCEEDED, false, ASSIGNMENT_ROLLED_BACK},
+        {ASSIGNMENT_EV_SUCCEEDED, true, ASSIGNMENT_REVERTING}, /* of the update */
+        {ASSIGNMENT_EV_REVERTED, false, ASSIGNMENT_ROLLED_BACK},
+        {ASSIGNMENT_EV_REVERTED, true, ASSIGNMENT_STRANDED}, /* what it ran before does not run */
+        {ASSIGNMENT_EV_FAILED, true, ASSIGNMENT_STRANDED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct assignment assignment = in_state(ASSIGNMENT_REVERTING);
+        struct assignment_event event = event_of(cases[i].kind, 50);
+        struct assignment_change change;
+
+        event.running_target = cases[i].running_target;
+        assert_int_equal(assignment_step(&assignment, &event, &policy, &change), ERR_OK);
+        assert_int_equal(assignment.state, cases[i].then);
+    }
+}
+
 static void test_late_good_corrects_the_tally(void **state)
 {
     struct assignment assignment = in_state(ASSIGNMENT_SILENT);
@@ -385,6 +413,7 @@ int main(void)
         cmocka_unit_test(test_attempts_before_the_flip_are_limited),
         cmocka_unit_test(test_failure_after_the_flip_counts_at_once),
         cmocka_unit_test(test_success_is_what_it_runs),
+        cmocka_unit_test(test_going_back_is_what_it_runs),
         cmocka_unit_test(test_late_good_corrects_the_tally),
         cmocka_unit_test(test_unused_leave_comes_back),
         cmocka_unit_test(test_refusals),
