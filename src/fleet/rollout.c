@@ -86,25 +86,51 @@ static struct gate_rule judged_rule(const struct rollout *rollout, uint8_t stage
     return rule;
 }
 
-struct gate_verdict rollout_verdict(const struct rollout *rollout, uint8_t stage)
+static struct gate_evidence evidence_of(const struct rollout_tally *tally)
 {
-    const struct rollout_tally *tally = &rollout->tally[stage];
-    struct gate_evidence evidence = {
+    return (struct gate_evidence){
         .good = minus(tally->at[STANDING_GOOD], tally->forgiven.good),
         .reported = minus(tally->at[STANDING_FAILED], tally->forgiven.reported),
         .silent = minus(tally->at[STANDING_SILENT], tally->forgiven.silent),
     };
+}
 
+struct gate_verdict rollout_verdict(const struct rollout *rollout, uint8_t stage)
+{
+    struct gate_evidence evidence;
     struct gate_rule rule;
 
     CHECK(stage < rollout->plan.stage_count);
+    evidence = evidence_of(&rollout->tally[stage]);
     rule = judged_rule(rollout, stage);
+    return gate_judge(&rule, &evidence);
+}
+
+struct gate_verdict rollout_final_verdict(const struct rollout *rollout, uint8_t stage)
+{
+    struct gate_evidence evidence;
+    struct gate_rule rule;
+
+    CHECK(stage < rollout->plan.stage_count);
+    evidence = evidence_of(&rollout->tally[stage]);
+    rule = rollout->plan.stages[stage].gate;
+    rule.sample_min = 0;
     return gate_judge(&rule, &evidence);
 }
 
 static uint32_t stage_outcomes(const struct rollout_tally *tally)
 {
     return tally->at[STANDING_GOOD] + tally->at[STANDING_FAILED] + tally->at[STANDING_SILENT];
+}
+
+/* Nothing opens after the last stage, so a few outcomes are enough where nobody else can be
+ * reached: otherwise devices that are away could keep a rollout from its end for ever. */
+static uint32_t evidence_to_settle(const struct rollout *rollout)
+{
+    uint32_t needed = evidence_needed(rollout, rollout->stage);
+    bool last = rollout->stage + 1 == rollout->plan.stage_count;
+
+    return last && needed > 1 ? 1 : needed;
 }
 
 static bool stage_settled(const struct rollout *rollout)
@@ -114,8 +140,7 @@ static bool stage_settled(const struct rollout *rollout)
 
     return filled && rollout_standing(rollout, STANDING_WAITING) == 0 &&
            rollout_standing(rollout, STANDING_EXPOSED) == 0 &&
-           stage_outcomes(&rollout->tally[rollout->stage]) >=
-               evidence_needed(rollout, rollout->stage);
+           stage_outcomes(&rollout->tally[rollout->stage]) >= evidence_to_settle(rollout);
 }
 
 struct utc rollout_soaked_at(const struct rollout *rollout)
@@ -384,14 +409,26 @@ static void follow_clock(struct rollout *rollout, struct utc now)
         rollout->admit_after.ms = now.ms + ROLLOUT_ADMIT_RETRY_MAX_MS;
 }
 
+/* No stage ends unjudged, however few outcomes there are. */
+static bool settles_badly(const struct rollout *rollout, struct rollout_effects *out)
+{
+    out->judged = true;
+    out->judged_stage = rollout->stage;
+    out->verdict = rollout_final_verdict(rollout, rollout->stage);
+    return gate_breached(&out->verdict);
+}
+
 static enum rollout_state climb(struct rollout *rollout, const struct rollout_event *event,
                                 struct rollout_effects *out)
 {
     follow_clock(rollout, event->now);
     if (ended(rollout, event->now))
         return end(rollout, ROLLOUT_BY_SCHEDULE, out);
-    if (!rollout->soaking)
-        rollout->soaking = stage_settled(rollout);
+    if (!rollout->soaking && stage_settled(rollout)) {
+        if (settles_badly(rollout, out))
+            return halt(rollout, ROLLOUT_BY_GATE, out);
+        rollout->soaking = true;
+    }
     if (!rollout->soaking) {
         ask_admission(rollout, event->now, out);
         return ROLLOUT_RUNNING;

@@ -193,6 +193,9 @@ uint32_t rollout_standing(const struct rollout *rollout, enum standing standing)
 /* What the gate would say of the stage now. */
 struct gate_verdict rollout_verdict(const struct rollout *rollout, uint8_t stage);
 
+/* The same if no more outcomes came, so that the sample counts as large enough. */
+struct gate_verdict rollout_final_verdict(const struct rollout *rollout, uint8_t stage);
+
 /* Whether a device may be admitted, or get leave to flip, in this state. */
 bool rollout_moving(const struct rollout *rollout);
 

@@ -600,6 +600,63 @@ static void test_small_stage_is_judged_whole(void **state)
     assert_int_equal(story->rollout.state, ROLLOUT_HALTED);
 }
 
+/* Two of five devices can be reached, and the gate would like to see five. */
+static struct story *last_stage_in_part(enum assignment_event_kind second)
+{
+    struct story *story = tell();
+
+    story->rollout.plan.stage_count = 1;
+    story->rollout.plan.stages[0] = (struct rollout_stage){
+        .permille = 1000, .gate = {.failures_permille = 200, .sample_min = 5}};
+    story->in_reach = 2;
+    start(story, 1, 5);
+    flip(story, 2, 0, 2);
+    device(story, 3, 0, ASSIGNMENT_EV_SUCCEEDED);
+    device(story, 4, 1, second);
+    tick(story, 5);
+    return story;
+}
+
+static void test_devices_that_are_away_do_not_hold_up_the_end(void **state)
+{
+    struct story *story = last_stage_in_part(ASSIGNMENT_EV_SUCCEEDED);
+
+    (void)state;
+    story->in_reach = 5;
+    tick(story, 20);
+    flip(story, 21, 2, 1);
+    device(story, 22, 2, ASSIGNMENT_EV_SUCCEEDED);
+    assert_string_equal(story->trace, "[   1] start 5 -> admit 5 -> notify; admitted 2 (running)\n"
+                                      "[   2] devices 0..1 flip\n"
+                                      "[   3] device 0 succeeded: succeeded (running)\n"
+                                      "[   4] device 1 succeeded: succeeded (running)\n"
+                                      "[   5] tick -> notify (done)\n"
+                                      "[  20] tick -> admit 3; admitted 3 (done)\n"
+                                      "[  21] devices 2..2 flip\n"
+                                      "[  22] device 2 succeeded: succeeded (done)\n");
+}
+
+static void test_few_outcomes_are_judged_at_the_end(void **state)
+{
+    struct story *story = last_stage_in_part(ASSIGNMENT_EV_REVERTED);
+
+    (void)state;
+    explain(story);
+    by_hand(story, 6, ROLLOUT_EV_RESUME);
+    tick(story, 7);
+    assert_string_equal(
+        story->trace,
+        "[   1] start 5 -> admit 5 -> notify; admitted 2 (running)\n"
+        "[   2] devices 0..1 flip\n"
+        "[   3] device 0 succeeded: succeeded (running)\n"
+        "[   4] device 1 reverted: reverted (running)\n"
+        "[   5] tick -> notify (halted)\n"
+        "       = halted by the gate of stage 1: 1 of 2 outcomes is bad (1 reported, 0 silent): "
+        "50.0 %, the limit is 20.0 %\n"
+        "[   6] resume -> admit 3 -> notify; admitted 0 (running)\n"
+        "[   7] tick -> notify (done)\n");
+}
+
 static void test_latecomer_may_still_halt(void **state)
 {
     struct story *story = tell();
@@ -710,6 +767,8 @@ int main(void)
         cmocka_unit_test(test_approval_and_calendar),
         cmocka_unit_test(test_rollback_of_all_that_flipped),
         cmocka_unit_test(test_small_stage_is_judged_whole),
+        cmocka_unit_test(test_devices_that_are_away_do_not_hold_up_the_end),
+        cmocka_unit_test(test_few_outcomes_are_judged_at_the_end),
         cmocka_unit_test(test_latecomer_may_still_halt),
         cmocka_unit_test(test_effects_survive_a_crash),
         cmocka_unit_test(test_every_pair),

@@ -138,6 +138,8 @@ static void put_halt(struct buf *out, const struct rollout *rollout)
     }
     stage = shut_stage(rollout);
     verdict = rollout_verdict(rollout, stage);
+    if (!gate_breached(&verdict)) /* it was shut when the stage came to its end */
+        verdict = rollout_final_verdict(rollout, stage);
     buf_text(out, "halted by the gate of stage ");
     buf_uint(out, stage + 1u);
     buf_text(out, ": ");
