@@ -24,14 +24,15 @@ PROGRAMS = {
 
 
 def wait_until(condition, timeout_s=30.0, every_s=0.05, what="condition"):
-    """Return the first true value of condition(); fail with `what` after timeout_s."""
+    """The first true value of condition(); after timeout_s fail with `what`, a text or what
+    makes one."""
     deadline = time.monotonic() + timeout_s
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout_s} s: {what}")
+            raise AssertionError(f"not within {timeout_s} s: {what() if callable(what) else what}")
         time.sleep(every_s)
 
 
@@ -222,7 +223,7 @@ class World:
         wanted = {device.name for device in devices or self.devices}
         wait_until(lambda: wanted <= {item["name"] for item in self.server.items("/devices")
                                       if item["running"]["release"] == release}, timeout_s,
-                   what=f"all run {release}: {self.server.items('/devices')}")
+                   what=lambda: f"all run {release}: {self.server.items('/devices')}")
 
     # ---- rollouts ----
 
@@ -237,8 +238,8 @@ class World:
 
     def wait_rollout(self, name, state, timeout_s=60):
         wait_until(lambda: self.rollout_state(name) == state, timeout_s,
-                   what=f"{name} is {state}, not {self.rollout_state(name)}: "
-                        f"{self.server.api('GET', f'/rollouts/{name}')}")
+                   what=lambda: f"{name} is {state}: {self.server.api('GET', f'/rollouts/{name}')} "
+                                f"{self.assignments(name)}")
 
     def assignments(self, name):
         """Device name -> its row in the rollout."""
