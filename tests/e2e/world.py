@@ -378,6 +378,14 @@ class Device:
         return [(names.get(entry["rollout"]), entry["phase"]) for entry in reversed(self.history())
                 if entry["kind"] == "report"]
 
+    def states(self):
+        """States that the agent entered, in order, by its own log."""
+        return [line["to"] for line in self.said("state")]
+
+    def phases(self, rollout):
+        """Phases that the server has from it for one rollout, in order."""
+        return [phase for name, phase in self.reported() if name == rollout]
+
 
 def image(version, size=300_000):
     """Bytes that stand for a firmware image: reproducible, not compressible."""
