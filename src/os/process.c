@@ -83,8 +83,9 @@ enum err process_run(const struct process_run *run, int *exit_status, struct why
     pid_t child;
 
     CHECK(run->argv[0]);
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+    if (pipe2(ends, O_CLOEXEC) != 0)
         return file_failed(why, "start", run->argv[0]);
+    (void)fcntl(ends[0], F_SETFL, O_NONBLOCK); /* ours only: a child with much to say must wait */
     child = fork();
     if (child == 0)
         become(run, ends[1]);
