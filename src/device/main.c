@@ -69,10 +69,17 @@ static int run(const struct config *config)
     return code;
 }
 
-/* Start over as if the power had been switched off and on; descriptors close by themselves. */
+/* Start over as if the power had been switched off and on; descriptors close by themselves. The
+ * path is asked for, so that ps goes on to show the program's name. */
 static int start_over(char **argv)
 {
-    (void)execv("/proc/self/exe", argv);
+    char path[BOOT_FILE_PATH_SIZE];
+    ssize_t size = readlink("/proc/self/exe", path, sizeof path - 1);
+
+    if (size > 0) {
+        path[size] = '\0';
+        (void)execv(path, argv);
+    }
     (void)fprintf(stderr, "%s: cannot start over: %s\n", config_program.name, strerror(errno));
     return EXIT_CANNOT;
 }
