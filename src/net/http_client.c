@@ -35,8 +35,8 @@ struct flight {
     struct http_answer *answer;
     size_t body_size, size_max;
     uint64_t uploaded;
-    enum err err; /* why we stopped the transfer ourselves */
-    bool stopped; /* by the watch */
+    enum err err;  /* why we stopped the transfer ourselves */
+    bool stopped;  /* by the watch */
     uint64_t part; /* bytes that went to the sink */
     char ours[96]; /* why, in words; curl writes over its own at the end */
     char text[CURL_ERROR_SIZE];

@@ -244,6 +244,7 @@ static void a_sink_takes_good_bodies_only(void **state)
     struct http_client *client = plain_client();
     struct http_answer answer;
     struct server server;
+    struct why why = {0};
     char kept[64] = "";
 
     (void)state;
@@ -262,6 +263,10 @@ static void a_sink_takes_good_bodies_only(void **state)
     server.reply = "HTTP/1.1 206 Part\r\nContent-Length: 1\r\n"
                    "Content-Range: bytes 6-6/9\r\n\r\ng";
     assert_int_equal(http_client_call(client, &call, &answer, NULL), ERR_CORRUPT);
+    server.reply = "HTTP/1.1 206 Part\r\nContent-Length: 4\r\n"
+                   "Content-Range: bytes 5-8/9\r\n\r\nfghi";
+    assert_int_equal(http_client_call(client, &call, &answer, &why), ERR_CORRUPT);
+    assert_string_equal(why.text, "the server sends more than the part that was asked for");
     assert_string_equal(kept, "fgh");
     server.reply = "HTTP/1.1 404 No\r\nContent-Length: 4\r\n\r\nnone";
     call.range = NULL;
