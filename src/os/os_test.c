@@ -29,7 +29,7 @@ static int make_place(void **state)
 {
     struct place *place = malloc(sizeof *place);
 
-    strcpy(place->directory, "/tmp/slipway-os-XXXXXX");
+    (void)snprintf(place->directory, sizeof place->directory, "%s", "/tmp/slipway-os-XXXXXX");
     assert_non_null(mkdtemp(place->directory));
     *state = place;
     return 0;

@@ -35,8 +35,9 @@ static void trace(struct front *front, const char *text)
 {
     (void)pthread_mutex_lock(&front->mutex);
     if (strcmp(text, "tick") != 0 && strlen(front->trace) + strlen(text) + 2 < TRACE_SIZE) {
-        strcat(front->trace, text);
-        strcat(front->trace, " ");
+        size_t at = strlen(front->trace);
+
+        (void)snprintf(front->trace + at, sizeof front->trace - at, "%s ", text);
     }
     (void)pthread_mutex_unlock(&front->mutex);
 }

@@ -225,7 +225,7 @@ static void open_front(struct world *world, bool tls12)
     config.blobs = (struct front_blobs){world, open_blob, world->uploads};
     assert_int_equal(front_open(&config, &world->front, &why), ERR_OK);
     world->fronts[0] = world->front;
-    world->port = (uint16_t)atoi(strrchr(front_address(world->front), ':') + 1);
+    world->port = (uint16_t)strtol(strrchr(front_address(world->front), ':') + 1, NULL, 10);
 }
 
 static void open_engine(struct world *world)
@@ -251,7 +251,7 @@ static struct world *make_world(bool tls12, bool start_engine)
     struct utc now = clock_utc();
     struct why why = {0};
 
-    strcpy(world->directory, "/tmp/slipway-front-XXXXXX");
+    (void)snprintf(world->directory, sizeof world->directory, "%s", "/tmp/slipway-front-XXXXXX");
     assert_non_null(mkdtemp(world->directory));
     world->pki = make_pki(world, "pki");
     world->foreign = make_pki(world, "foreign");
@@ -430,7 +430,7 @@ static int ask_bytes(struct client *client, const char *head, const void *body, 
         client->size += (size_t)got;
         client->text[client->size] = '\0';
     }
-    return atoi(client->text + 9);
+    return (int)strtol(client->text + 9, NULL, 10);
 }
 
 static int ask(struct client *client, const char *head)
@@ -735,7 +735,7 @@ static void uploads_that_are_too_large_are_refused(void **state)
         (void)SSL_write(client->ssl, "\r\n", 2);
     }
     hear(client, "\r\n\r\n", SIZE_MAX);
-    assert_int_equal(atoi(client->text + 9), 413);
+    assert_int_equal(strtol(client->text + 9, NULL, 10), 413);
     assert_int_equal(files_in(world, "uploads"), 0);
     close_client(client);
 }

@@ -42,7 +42,7 @@ static int open_place(void **state)
     struct why why = {0};
     bool fresh = false;
 
-    strcpy(place->directory, "/tmp/slipway-pki-XXXXXX");
+    (void)snprintf(place->directory, sizeof place->directory, "%s", "/tmp/slipway-pki-XXXXXX");
     assert_non_null(mkdtemp(place->directory));
     place->now = clock_utc();
     config = config_of(place);

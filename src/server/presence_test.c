@@ -151,7 +151,7 @@ static void hands_out_each_contact_once(void **state)
     assert_int_equal(presence_take_seen(presence, seen, 8), 0);
     for (size_t i = 0; i < 4; i++) {
         assert_string_equal(seen[i].tenant, "default");
-        assert_int_equal(seen[i].seen.ms, 6000 + atoi(seen[i].device + 7));
+        assert_int_equal(seen[i].seen.ms, 6000 + strtol(seen[i].device + 7, NULL, 10));
     }
     presence_close(presence);
 }
