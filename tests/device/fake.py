@@ -42,7 +42,7 @@ def cbor_encode(value):
         return cbor_head(3, len(value.encode())) + value.encode()
     if isinstance(value, dict):
         return cbor_head(5, len(value)) + b"".join(
-            cbor_encode(key) + cbor_encode(value[key]) for key in sorted(value))
+            cbor_encode(key) + cbor_encode(value[key]) for key in sorted(value, key=cbor_encode))
     raise TypeError(value)
 
 
