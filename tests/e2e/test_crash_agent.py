@@ -135,7 +135,7 @@ class Story:
     def check(self, device):
         phases = device.phases("new")
         assert phases.count(self.final) == self.said, f"{device.name}: {phases}"
-        assert not {"failed", "reverted", "refused", "recalled"} - {self.final} & set(phases), phases
+        assert not {"failed", "reverted", "refused", "recalled"} & set(phases) - {self.final}, phases
         assert device.running_image(len(OLD)) == self.runs, device.name
         state = device.boot_state()
         assert (state["trial"], state["confirmed"]) == ("none", "ab"[self.runs is NEW]), state

@@ -14,7 +14,7 @@ class Wire:
     def __init__(self, target_port, rate=None):
         self.target_port, self.rate = target_port, rate
         self.down = 0
-        self.connections = 0
+        self.tries = []  # when somebody wanted to connect, time.monotonic()
         self.whole = True
         self.open = set()
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -29,7 +29,7 @@ class Wire:
         with contextlib.suppress(OSError):
             while True:
                 device, _ = self.listener.accept()
-                self.connections += 1
+                self.tries.append(time.monotonic())
                 threading.Thread(target=self.relay, args=(device,), daemon=True).start()
 
     def relay(self, device):
