@@ -102,11 +102,9 @@ class Raw:
         return self.ask("POST", f"/device/v1/{word}", cbor_encode(message))
 
     def enroll(self, claim=None, name=None, **attributes):
-        message = {1: name or self.name, 3: self.request(name)}
+        message = {1: name or self.name, 3: self.request(name), 4: attributes}
         if claim is not None:
             message[2] = claim
-        if attributes:
-            message[4] = attributes
         answer = self.post("enroll", message)
         if answer.status == 201:
             self.keep(answer.message[1])
