@@ -231,7 +231,7 @@ static int open_world(void **state)
     config.limits.linger_ms = QUICK_MS;
     config.counters.timeouts_total = &world->timeouts;
     config.counters.connections_refused = &world->refused;
-    assert_int_equal(listen_open("127.0.0.1:0", &config.listener, &why), ERR_OK);
+    assert_int_equal(listen_open("127.0.0.1:0", false, &config.listener, &why), ERR_OK);
     assert_int_equal(listen_address(config.listener, world->address), ERR_OK);
     world->port = (uint16_t)strtol(strrchr(world->address, ':') + 1, NULL, 10);
     assert_int_equal(http_server_open(&config, &world->server, &why), ERR_OK);

@@ -46,12 +46,27 @@ static bool set_options(int fd, int family)
 
     /* Without TCP_NODELAY, which accepted sockets inherit, a reply of two segments waits 40 ms. */
     return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-           setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0 &&
            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
            (family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0);
 }
 
-enum err listen_open(const char *address, int *fd, struct why *why)
+/* A socket that has the option may be joined by others that have it. Binding checks it, so who
+ * sets it only afterwards has made sure to be the first. */
+static bool allow_sharing(int fd)
+{
+    const int on = 1;
+
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
+}
+
+static bool bind_and_listen(int fd, const struct addrinfo *to, bool join)
+{
+    return set_options(fd, to->ai_family) && (!join || allow_sharing(fd)) &&
+           bind(fd, to->ai_addr, to->ai_addrlen) == 0 && (join || allow_sharing(fd)) &&
+           listen(fd, BACKLOG) == 0;
+}
+
+enum err listen_open(const char *address, bool join, int *fd, struct why *why)
 {
     struct addrinfo *found = NULL;
     enum err err = ERR_OK;
@@ -59,8 +74,7 @@ enum err listen_open(const char *address, int *fd, struct why *why)
 
     TRY(resolve(address, &found, why));
     made = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (made < 0 || !set_options(made, found->ai_family) ||
-        bind(made, found->ai_addr, found->ai_addrlen) != 0 || listen(made, BACKLOG) != 0) {
+    if (made < 0 || !bind_and_listen(made, found, join)) {
         err = errno == EADDRINUSE ? ERR_CONFLICT : file_failed(NULL, "", "");
         (void)say(why, err, "listen", "cannot listen on %s: %s", address, strerror(errno));
         file_close(&made);

@@ -8,9 +8,17 @@
 #define ADDRESS_SIZE_MAX 64u /* bytes of "[ipv6]:port" with NUL */
 
 /* Bind and listen on "ADDRESS:PORT" ("127.0.0.1:8443", "[::]:443", ":8443" = all addresses).
- * Several sockets may share one address, the kernel spreads connections over them. Port 0 takes
- * any free one. Non-blocking. ERR_INVALID: not an address; ERR_CONFLICT: in use; ERR_DENIED. */
-enum err listen_open(const char *address, int *fd, struct why *why) MUST_USE;
+ * Several sockets may share one address; the kernel spreads connections over them. Port 0 takes
+ * any free one. Non-blocking. ERR_INVALID: not an address; ERR_CONFLICT: in use; ERR_DENIED.
+ *
+ * Only a `join`ing socket may share an address that is taken already: without it two servers of
+ * one user would silently halve each other's connections. */
+enum err listen_open(const char *address, bool join, int *fd, struct why *why) MUST_USE;
+
+/* Whether nobody listens there yet. listen_open() would share the address with another server of
+ * the same user, and clients would reach now the one, now the other. ERR_CONFLICT: somebody does.
+ */
+enum err listen_check_free(const char *address, struct why *why) MUST_USE;
 
 /* "ADDRESS:PORT" that the socket is really bound to. */
 enum err listen_address(int fd, char to[ADDRESS_SIZE_MAX]) MUST_USE;

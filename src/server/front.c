@@ -101,7 +101,7 @@ static enum err open_parts(struct front *front, struct why *why)
     front->loop = loop_open();
     if (!front->mailbox || !front->loop)
         return say(why, ERR_STORAGE, NULL, "no descriptors or memory left for a front thread");
-    TRY(listen_open(front->config.address, &front->listener, why));
+    TRY(listen_open(front->config.address, front->config.join, &front->listener, why));
     if (listen_address(front->listener, front->address) != ERR_OK)
         return say(why, ERR_STORAGE, "listen", "the listening socket has no address");
     front->arrivals = (struct loop_watch){.ready = on_arrivals, .fd = mailbox_fd(front->mailbox)};

@@ -25,6 +25,7 @@ struct front_blobs {
 
 struct front_config {
     const char *address;    /* to listen on */
+    bool join;              /* another front of this server listens there already */
     struct tls_server *tls; /* shared by all fronts; NULL: plain HTTP, for tests */
     struct http_limits limits;
     uint64_t upload_max;          /* bytes of one uploaded blob */

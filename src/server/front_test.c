@@ -18,6 +18,7 @@
 #include "base/check.h"
 #include "codec/hex.h"
 #include "format/native.h"
+#include "net/listen.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/log.h"
@@ -346,6 +347,18 @@ static void broken_uploads_leave_nothing(void **state)
 
 /* ---- Streams, overload, errors ---- */
 
+/* Two servers on one address would each get half of the connections. */
+static void an_address_in_use_is_refused(void **state)
+{
+    struct world *world = *state;
+    struct why why = {0};
+    int fd = -1;
+
+    assert_int_equal(listen_open(front_address(world->front), false, &fd, &why), ERR_CONFLICT);
+    assert_int_equal(listen_open(front_address(world->front), true, &fd, &why), ERR_OK);
+    file_close(&fd);
+}
+
 static void events_reach_their_readers(void **state)
 {
     struct world *world = *state;
@@ -442,6 +455,7 @@ int main(void)
         WORLD_TEST(uploads_that_are_too_large_are_refused),
         WORLD_TEST(broken_uploads_leave_nothing),
         WORLD_TEST(events_reach_their_readers),
+        WORLD_TEST(an_address_in_use_is_refused),
         cmocka_unit_test_setup_teardown(a_busy_engine_answers_503, open_busy_world, close_world),
         WORLD_TEST(errors_speak_the_protocol_of_their_path),
     };

@@ -243,6 +243,7 @@ static enum err open_fronts(struct server *server, struct why *why)
         TRY(front_open(&config, &server->fronts[i], why));
         server->fronts_count++;
         config.address = front_address(server->fronts[0]); /* with the port it really got */
+        config.join = true;
     }
     return ERR_OK;
 }
