@@ -15,11 +15,6 @@
  * one user would silently halve each other's connections. */
 enum err listen_open(const char *address, bool join, int *fd, struct why *why) MUST_USE;
 
-/* Whether nobody listens there yet. listen_open() would share the address with another server of
- * the same user, and clients would reach now the one, now the other. ERR_CONFLICT: somebody does.
- */
-enum err listen_check_free(const char *address, struct why *why) MUST_USE;
-
 /* "ADDRESS:PORT" that the socket is really bound to. */
 enum err listen_address(int fd, char to[ADDRESS_SIZE_MAX]) MUST_USE;
 
