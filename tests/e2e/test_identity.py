@@ -3,10 +3,10 @@ import hashlib
 import socket
 import sqlite3
 import ssl
-import time
 
 import pytest
 
+import forge
 from fake import Pki, openssl, sha256
 from raw import Raw
 from world import Problem, World, image, wait_until
@@ -167,28 +167,13 @@ def test_no_certificate(town, raw):
 def let_expire(town, device):
     """Give the device a certificate that ended an hour ago and that the server knows as its own:
     what it gives itself lives a day at least."""
-    now = int(time.time())
-    start, end = (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(now - ago)) for ago in (86400, 3600))
-    folder = device.path / "ca"
-    folder.mkdir()
-    (folder / "index").write_text("")
-    (folder / "serial").write_text("4712\n")
-    (folder / "conf").write_text(
-        f"[ca]\ndefault_ca=it\n[it]\ndatabase={folder}/index\nserial={folder}/serial\n"
-        f"new_certs_dir={folder}\ndefault_md=sha256\npolicy=any\n"
-        "[any]\norganizationName=supplied\ncommonName=supplied\n")
-    request = folder / "request"
-    request.write_bytes(openssl("req", "-new", "-key", device.key, "-subj",
-                                f"/O=default/CN={device.name}"))
-    pki = town.server.data / "pki"
-    openssl("ca", "-batch", "-config", folder / "conf", "-in", request, "-out", device.cert,
-            "-notext", "-cert", pki / "ca.crt", "-keyfile", pki / "ca.key", "-startdate", start,
-            "-enddate", end)
+    end = forge.ended_certificate(device.path / "ca", town.server.data / "pki", device.key,
+                                  f"/O=default/CN={device.name}", device.cert)
     fingerprint = hashlib.sha256(openssl("x509", "-in", device.cert, "-outform", "DER")).digest()
     with sqlite3.connect(town.server.data / "slipway.db") as db:
         number, = db.execute("SELECT id FROM device WHERE name=?", (device.name,)).fetchone()
         db.execute("INSERT INTO certificate VALUES (1, ?, ?, 0, ?, 0)",
-                   (number, fingerprint, (now - 3600) * 1000))
+                   (number, fingerprint, end * 1000))
     db.close()
 
 

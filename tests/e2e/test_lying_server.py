@@ -31,47 +31,6 @@ def town(tmp_path_factory):
     world.close()
 
 
-class Forgery:
-    """What is published now, to be changed and signed again with the keys the server has."""
-
-    def __init__(self, town):
-        self.town = town
-        self.timestamp = self.get("timestamp.json")
-        version = self.timestamp["meta"]["snapshot.json"]["version"]
-        self.snapshot = self.get(f"{version}.snapshot.json")
-        self.targets = self.get(f"{self.snapshot['meta']['targets.json']['version']}.targets.json")
-        self.targets_keys = [town.keys / "targets0", town.keys / "targets1"]
-        self.targets_bytes = None
-        self.snapshot_bytes = None
-
-    def get(self, name):
-        status, _, content = self.town.server.raw("GET", f"/tuf/{name}",
-                                                  token=self.town.server.token)
-        assert status == 200
-        return forge.body_of(content)
-
-    def next(self):
-        """Every version one more than what devices may have seen."""
-        for body in (self.targets, self.snapshot, self.timestamp):
-            body["version"] += 1
-
-    def files(self):
-        tuf = self.town.server.data / "tuf"
-        targets = self.targets_bytes or forge.sign(self.targets, *self.targets_keys)
-        self.snapshot["meta"] = {"targets.json": {"version": self.targets["version"],
-                                                  **forge.listed(targets)}}
-        snapshot = self.snapshot_bytes or forge.sign(self.snapshot, tuf / "snapshot.key")
-        self.timestamp["meta"]["snapshot.json"] = {"version": self.snapshot["version"],
-                                                   **forge.listed(snapshot)}
-        return {"timestamp.json": forge.sign(self.timestamp, tuf / "timestamp.key"),
-                f"{self.snapshot['version']}.snapshot.json": snapshot,
-                f"{self.targets['version']}.targets.json": targets}
-
-    def tell(self):
-        for name, content in self.files().items():
-            self.town.liar.lies[f"/tuf/{name}"] = lambda _, __, ___, it=content: (200, it)
-
-
 # ---- lies about metadata; each gets the town and the forgery, whose versions are the next ----
 
 def signed_by_a_stranger(town, it):
@@ -220,10 +179,11 @@ class Case:
 
 
 def forge_next(town, lie):
-    forgery = Forgery(town)
+    forgery = forge.Forgery(town)
     forgery.next()
     lie(town, forgery)
-    forgery.tell()
+    for name, content in forgery.files().items():
+        town.liar.lies[f"/tuf/{name}"] = lambda _, __, ___, it=content: (200, it)
 
 
 def ids(cases):
