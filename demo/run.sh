@@ -58,7 +58,7 @@ broken=$second.1
 
 # ---- a server ----
 
-rm -rf "$run"/{server,keys,repo,devices,context.yaml}
+rm -rf "$run"/{server,keys,repo,devices,context.yaml,audit.jsonl}
 mkdir -p "$run/server" "$run/devices"
 say "A server with a fresh private CA, its keys and an empty database in run/server"
 slipwayd --listen "127.0.0.1:$port" --data-dir "$run/server/data" --poll-interval-s 1 \
