@@ -154,15 +154,27 @@ static enum err cannot_save(struct agent *agent, struct instant now, struct agen
     return ERR_STORAGE;
 }
 
+/* After a reset nothing goes on but waiting for it: the time given is that of the next attempt. */
 static void give_wake(const struct agent *agent, struct agent_orders *out)
 {
     struct instant due = agent->poll_due;
 
-    if (agent->work_due.ms < due.ms)
+    if (agent->work_due.ms < due.ms || resets(out))
         due = agent->work_due;
-    if (resets(out))
-        return;
     agent_give(out, (struct agent_order){.kind = AGENT_DO_WAKE, .due = due});
+}
+
+/* A trial that nobody here has asked for ends at the reset that was ordered. Until that comes
+ * nothing is begun: the other bank holds the confirmed image. */
+static enum err await_reset(struct agent *agent, const struct agent_event *event,
+                            struct agent_orders *out)
+{
+    if (event->kind != AGENT_EV_WAKE)
+        return ERR_INVALID;
+    if (instant_reached(event->now, agent->work_due))
+        (void)refuse_trial(agent, event, out);
+    agent_give(out, (struct agent_order){.kind = AGENT_DO_WAKE, .due = agent->work_due});
+    return ERR_OK;
 }
 
 static void enter(struct agent *agent, struct instant now, struct agent_orders *out)
@@ -219,6 +231,8 @@ enum err agent_step(struct agent *agent, const struct agent_event *event, struct
     CHECK(agent->record.state < AGENT_STATE_COUNT);
     CHECK(event->kind < AGENT_EV_COUNT);
     *out = (struct agent_orders){0};
+    if (agent->refusing)
+        return await_reset(agent, event, out);
     if (agent->unsaved)
         return recover(agent, event, out);
 

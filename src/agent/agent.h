@@ -114,7 +114,7 @@ enum agent_order_kind {
     AGENT_DO_STOP,    /* stop fetching */
     AGENT_DO_REPORT,  /* (*) send `report`, see agent_report(); AGENT_EV_VERDICT */
     AGENT_DO_HEALTH,  /* (*) run the health check; AGENT_EV_HEALTH */
-    AGENT_DO_RESET,   /* restart the device; nothing else follows */
+    AGENT_DO_RESET,   /* restart the device; DO_WAKE follows, for when no reset comes */
 };
 
 struct agent_report {
@@ -229,6 +229,7 @@ struct agent {
     bool dirty;           /* the record has changed since */
     bool unsaved;         /* ... and could not be saved: nothing goes on before it is */
     bool starting;        /* inside agent_start() */
+    bool refusing;        /* runs an image on trial that nobody here has asked for */
 
     struct boot_view boot;
     struct prng prng;

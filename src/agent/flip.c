@@ -295,6 +295,7 @@ enum err trial_over(struct agent *agent, const struct agent_event *event, struct
 enum err refuse_trial(struct agent *agent, const struct agent_event *event,
                       struct agent_orders *out)
 {
+    agent->refusing = true;
     agent->work_due = instant_after(event->now, RESET_WAIT_MS);
     agent_give(out, (struct agent_order){.kind = AGENT_DO_RESET});
     return ERR_OK;
