@@ -82,7 +82,8 @@ enum agent_state {
     X(TRIAL_LOST, "the new image did not stay up; the boot loader fell back")   \
     X(OTHER_BANK, "the other bank does not hold the wanted image")              \
     X(ALREADY, "the wanted image is running already")                           \
-    X(WINDOW, "waiting for the maintenance window")
+    X(WINDOW, "waiting for the maintenance window")                             \
+    X(RESET, "the device did not reset when told to")
 
 enum agent_reason {
 #define X(code, text) AGENT_REASON_##code,
@@ -249,6 +250,7 @@ struct agent {
     uint64_t at;           /* bytes done of what the state does */
     uint32_t chunk_filled; /* bytes of the unfinished chunk in room.chunk */
     uint32_t percent_told;
+    uint32_t flips;                  /* resets ordered with this leave */
     struct sha256 sha;               /* of what is read back, or of the chunk list */
     bool measured, healthy, reached; /* what a trial needs to be confirmed */
     bool asked;                      /* for leave to flip, at least once */

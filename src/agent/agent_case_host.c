@@ -71,7 +71,7 @@ static enum err boot_try_once(void *self, uint8_t bank)
     struct agent_case *bench = self;
 
     bench->armed = bank;
-    return ERR_OK;
+    return bench->boot_broken ? ERR_STORAGE : ERR_OK;
 }
 
 static enum err boot_confirm(void *self)
@@ -79,6 +79,7 @@ static enum err boot_confirm(void *self)
     struct agent_case *bench = self;
 
     bench->view.verdict = BOOT_NORMAL;
+    bench->armed = 0xFF;
     bench->confirms++;
     return ERR_OK;
 }

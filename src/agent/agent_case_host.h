@@ -29,7 +29,8 @@ struct agent_case {
     bool slot_written[RECORD_SLOTS], slots_broken;
     uint32_t saves;
     struct boot_view view;
-    uint8_t armed; /* 0xFF = no bank */
+    uint8_t armed;    /* 0xFF = no bank */
+    bool boot_broken; /* arming a trial fails, after it has had its effect */
     uint32_t confirms;
     struct case_firmware firmware[2]; /* version 1, version 2 */
 

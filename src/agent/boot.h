@@ -31,7 +31,7 @@ struct boot_ops {
     /* Arm a trial of `bank` at the next reset. */
     enum err (*try_once)(void *self, uint8_t bank);
 
-    /* Keep the running bank, forget about any trial. Harmless when repeated. */
+    /* Keep the running bank, forget about any trial, armed or running. Harmless when repeated. */
     enum err (*confirm)(void *self);
 };
 

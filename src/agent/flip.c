@@ -3,6 +3,7 @@
 #include "base/check.h"
 
 #define RESET_WAIT_MS (60 * 1000) /* a reset that has not come by then is ordered again */
+#define FLIPS_MAX     10u         /* ... so often; then the leave is given back */
 
 static struct instant later(struct instant a, struct instant b)
 {
@@ -133,7 +134,18 @@ enum err leave_failed(struct agent *agent, const struct agent_event *event,
 void enter_switching(struct agent *agent, struct instant now, struct agent_orders *out)
 {
     (void)out;
+    agent->flips = 0;
     agent->work_due = now; /* the state is durable before the boot loader is armed */
+}
+
+/* The flip will not come. The boot loader must forget it too: it may be armed although it said
+ * otherwise, and the next reset, whenever that is, must not do what nobody has leave for. */
+static enum err not_flipping(struct agent *agent, enum agent_reason reason)
+{
+    const struct boot *boot = agent->world.boot;
+
+    (void)boot->ops->confirm(boot->self); /* it has failed us already: no more can be done */
+    return agent_finish(agent, PHASE_FAILED, ERR_STORAGE, reason);
 }
 
 enum err flip(struct agent *agent, const struct agent_event *event, struct agent_orders *out)
@@ -144,18 +156,28 @@ enum err flip(struct agent *agent, const struct agent_event *event, struct agent
     CHECK(agent->record.banks[spare].known); /* verified, whole, and what was asked for */
     CHECK(memcmp(agent->record.banks[spare].sha256, agent->record.work.image.sha256, DIGEST_SIZE) ==
           0);
+    if (agent->flips++ == FLIPS_MAX)
+        return not_flipping(agent, AGENT_REASON_RESET);
     if (boot->ops->try_once(boot->self, spare) != ERR_OK)
-        return agent_finish(agent, PHASE_FAILED, ERR_STORAGE, AGENT_REASON_STORAGE);
+        return not_flipping(agent, AGENT_REASON_STORAGE);
     agent_give(out, (struct agent_order){.kind = AGENT_DO_RESET});
     agent->work_due = instant_after(event->now, RESET_WAIT_MS);
     return ERR_OK;
 }
 
-/* Power was lost between the leave and the reset. The leave may be stale by now: ask again. */
+/* Power was lost, or only the agent was, between the leave and the reset. The leave is void: ask
+ * again, and let the boot loader forget the trial, or a device that is told to drop it meanwhile
+ * flips at its next reset all the same. */
 enum err not_flipped(struct agent *agent, const struct agent_event *event, struct agent_orders *out)
 {
+    const struct boot *boot = agent->world.boot;
+
     (void)event, (void)out;
-    return agent_runs_wanted(agent) ? ERR_AGAIN : ERR_OK;
+    if (agent_runs_wanted(agent))
+        return ERR_AGAIN;
+    if (boot->ops->confirm(boot->self) != ERR_OK)
+        return agent_finish(agent, PHASE_FAILED, ERR_STORAGE, AGENT_REASON_STORAGE);
+    return ERR_OK;
 }
 
 /* ---- trial ---- */

@@ -103,7 +103,7 @@ static const struct agent_row rows[] = {
     ROW(ASKING,    CANCEL,          recall,              REPORTING, REPORTING, REPORTING),
     ROW(ASKING,    REACHED,         leave_it,            ASKING,    ASKING,    ASKING),
 
-    ROW(SWITCHING, BOOTED,          not_flipped,         VERIFYING, TRIAL,     VERIFYING),
+    ROW(SWITCHING, BOOTED,          not_flipped,         VERIFYING, TRIAL,     REPORTING),
     ROW(SWITCHING, BOOTED_TRIAL,    start_trial,         TRIAL,     REVERTING, REVERTING),
     ROW(SWITCHING, BOOTED_REVERTED, trial_ended,         REPORTING, REPORTING, REPORTING),
     ROW(SWITCHING, WORK,            flip,                SWITCHING, SWITCHING, REPORTING),
