@@ -273,8 +273,9 @@ static bool world_sensible(const struct agent_world *world)
     return bank_sensible(world->banks[0], config->slice_size) &&
            bank_sensible(world->banks[1], config->slice_size) &&
            world->room.chunk_size >= CHUNK_SIZE_MIN && world->room.list_size >= DIGEST_SIZE &&
-           config->attempts_max > 0 && config->trial_s > 0 && config->poll_s > 0 &&
-           config->retry_s_min > 0 && config->retry_s_max >= config->retry_s_min;
+           config->attempts_max > 0 && config->trial_s > 0 && config->trial_starts_max > 0 &&
+           config->poll_s > 0 && config->retry_s_min > 0 &&
+           config->retry_s_max >= config->retry_s_min;
 }
 
 /* No record at all: a new device, or one that lost both slots. Report ids start anywhere, so that

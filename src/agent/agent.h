@@ -83,7 +83,8 @@ enum agent_state {
     X(OTHER_BANK, "the other bank does not hold the wanted image")              \
     X(ALREADY, "the wanted image is running already")                           \
     X(WINDOW, "waiting for the maintenance window")                             \
-    X(RESET, "the device did not reset when told to")
+    X(RESET, "the device did not reset when told to")                           \
+    X(TRIAL_STARTS, "the agent of the new image did not stay up")
 
 enum agent_reason {
 #define X(code, text) AGENT_REASON_##code,
@@ -207,6 +208,8 @@ struct agent_config {
     uint32_t slice_size;         /* bytes read back or erased in one step; at least erase_size */
     uint32_t attempts_max;       /* bad chunks or chunk lists in a row before giving up */
     uint32_t trial_s;            /* for health and the way to the server */
+    uint32_t trial_starts_max;   /* of the agent in one trial, over all its boots: an image whose
+                                    agent keeps dying is given up */
     uint32_t poll_s;             /* between polls if the server does not say */
     uint32_t retry_s_min;        /* back-off: first bound */
     uint32_t retry_s_max;        /* back-off: largest bound */

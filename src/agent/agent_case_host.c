@@ -129,6 +129,7 @@ void case_begin(struct agent_case *bench)
         .slice_size = CASE_BANK_SIZE,
         .attempts_max = 3,
         .trial_s = 300,
+        .trial_starts_max = 4,
         .poll_s = 60,
         .retry_s_min = 2,
         .retry_s_max = 64,

@@ -110,6 +110,31 @@ static void test_reset_out_of_a_trial_is_repeated(void **state)
     assert_true(bench->now.ms >= 3 * 60000);
 }
 
+/* The agent of the new image dies and is started again and again, without a reset. */
+static void test_agent_that_keeps_dying_ends_the_trial(void **state)
+{
+    static struct agent_case place;
+    struct agent_case *bench = switching(&place);
+
+    (void)state;
+    case_wake(bench);
+    case_reset(bench);
+    case_forget_trace(bench);
+    for (int i = 0; i < 5; i++)
+        case_boot(bench);
+    case_reset(bench);
+    case_boot(bench);
+    assert_int_equal(bench->view.running, 0);
+    assert_int_equal(bench->confirms, 0);
+    assert_trace(bench, "boot -> trial: health report(trial ok)\n"
+                        "boot -> trial: health report(trial ok)\n"
+                        "boot -> trial: health report(trial ok)\n"
+                        "boot -> trial: health report(trial ok)\n"
+                        "boot -> reverting: reset\n"
+                        "boot -> reporting: report(reverted unsuitable: the agent of the new image "
+                        "did not stay up)\n");
+}
+
 /* Nothing is begun on an image that must not stay: its spare bank holds the good one. */
 static void test_refused_trial_only_waits_for_its_reset(void **state)
 {
@@ -144,6 +169,7 @@ int main(void)
         cmocka_unit_test(test_failed_arming_is_undone),
         cmocka_unit_test(test_reset_that_never_comes_ends_it),
         cmocka_unit_test(test_reset_out_of_a_trial_is_repeated),
+        cmocka_unit_test(test_agent_that_keeps_dying_ends_the_trial),
         cmocka_unit_test(test_refused_trial_only_waits_for_its_reset),
     };
 

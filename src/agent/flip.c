@@ -198,11 +198,16 @@ void enter_trial(struct agent *agent, struct instant now, struct agent_orders *o
     agent_tell(agent, PHASE_TRIAL, AGENT_REASON_NONE, out);
 }
 
+/* Each start gives the trial its whole time again, so their number is limited, too. */
 enum err start_trial(struct agent *agent, const struct agent_event *event, struct agent_orders *out)
 {
     (void)event, (void)out;
     if (!agent_runs_wanted(agent))
         return give_up(agent, ERR_CORRUPT, AGENT_REASON_TRIAL_BANK);
+    if (agent->record.attempts >= agent->world.config->trial_starts_max)
+        return give_up(agent, ERR_UNSUITABLE, AGENT_REASON_TRIAL_STARTS);
+    agent->record.attempts++;
+    agent->dirty = true;
     return ERR_OK;
 }
 

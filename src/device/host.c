@@ -18,6 +18,7 @@
 
 #define SLICE_SIZE   (1u << 20) /* bytes read back in one step */
 #define ATTEMPTS_MAX 5u         /* bad chunks or lists in a row */
+#define RESTARTS_MAX 20u        /* of this program in one trial, beyond one for each boot */
 #define BUSY_MS      5000       /* between two looks at the lock */
 #define NEVER        ((struct instant){INT64_MAX})
 #define TIME_FLOOR   ((struct utc){BUILD_TIME_S * 1000LL}) /* set by the build description */
@@ -160,6 +161,7 @@ static void configure_core(struct host *host)
     host->core_config.slice_size = SLICE_SIZE;
     host->core_config.attempts_max = ATTEMPTS_MAX;
     host->core_config.trial_s = config->trial_timeout_s;
+    host->core_config.trial_starts_max = config->boot_tries + RESTARTS_MAX;
     host->core_config.poll_s = config->poll_interval_s;
     host->core_config.retry_s_min = config->retry_min_s;
     host->core_config.retry_s_max = config->retry_max_s;

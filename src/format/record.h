@@ -67,7 +67,7 @@ struct record {
     uint64_t report_next;         /* no report id from here on has ever been used */
     uint32_t poll_failures;       /* polls that failed in a row; drives their back-off */
     uint32_t work_failures;       /* tries of the work in hand, likewise */
-    uint32_t attempts;            /* bad chunks or chunk lists in a row */
+    uint32_t attempts;            /* bad chunks or lists in a row; starts in a trial */
     struct record_image banks[2]; /* what is in them */
     struct record_work work;
     struct record_report report;

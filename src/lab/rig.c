@@ -459,6 +459,7 @@ static void wire_up(void)
         .slice_size = rig.setup.erase_size > 2048 ? rig.setup.erase_size : 2048,
         .attempts_max = 20,
         .trial_s = 300,
+        .trial_starts_max = 100,
         .poll_s = 60,
         .retry_s_min = 1,
         .retry_s_max = 60,
