@@ -78,11 +78,12 @@ def test_each_phase_without_a_server(running, wires):
 
 def test_a_server_that_goes_away_under_their_hands(running, wires):
     """Nobody is restarted but the server; each device is caught in another phase."""
-    world = running
+    world, wire = running, wires()
     idle = world.device("idle", OLD).start()
-    fetching = world.device("fetching", OLD, server=wires(rate=30_000).url).start()
-    trial = world.device("trial", OLD, health_command="'sleep 2'").start()
+    fetching = world.device("fetching", OLD, server=wire.url).start()
+    trial = world.device("trial", OLD, health_command="'sleep 3'").start()
     world.wait_ready()
+    wire.rate = 6_000
     world.server.api("PATCH", "/devices/idle", {"hold": True})
     world.rollout("new", "2.0", *PLAN)
     wait_until(lambda: "fetching" in fetching.states() and len(trial.said("start")) == 2, 20, 0.01,
@@ -95,6 +96,7 @@ def test_a_server_that_goes_away_under_their_hands(running, wires):
         wait_until(lambda device=device: failures(device) or device.said("enrol-failed"), 10)
     assert trial.said("healthy") and trial.states()[-1] == "switching", "healthy is not enough"
     assert fetching.states()[-1] == "fetching"
+    wire.rate = None
     world.server.start()
     world.server.api("PATCH", "/devices/idle", {"hold": False})
     world.wait_ready("gateway@2.0", timeout_s=60)
