@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/limits.h"
+#include "format/native.h"
 
 #define PRINTF_SIZE_MAX \
     1024u /* bytes most reply_printf() calls need; longer ones take two passes */
@@ -205,8 +207,29 @@ static bool has_header(const struct exchange *exchange, const char *name)
     return false;
 }
 
-void reply_problem(struct exchange *exchange, uint16_t status, enum err err, const char *field,
-                   const char *sentence)
+bool path_of_devices(struct span path)
+{
+    static const char start[] = "/device/";
+    const size_t size = sizeof start - 1;
+
+    return path.size >= size && memcmp(path.at, start, size) == 0;
+}
+
+static void device_problem(struct exchange *exchange, uint16_t status, enum err err,
+                           const char *sentence)
+{
+    struct native_error error = {.err = span_of(err_name(err)), .detail = span_of(sentence)};
+    uint8_t bytes[DETAIL_SIZE_MAX + 64];
+    struct buf buf = buf_over(bytes, sizeof bytes);
+
+    if (error.detail.size > DETAIL_SIZE_MAX)
+        error.detail.size = DETAIL_SIZE_MAX;
+    CHECK(native_error_encode(&error, &buf) == ERR_OK);
+    reply_cbor(exchange, status, buf_written(&buf));
+}
+
+static void people_problem(struct exchange *exchange, uint16_t status, enum err err,
+                           const char *field, const char *sentence)
 {
     reply_start(exchange, status, "application/problem+json");
     reply_printf(exchange, "{\"type\":\"urn:slipway:error:%s\",\"title\":", err_name(err));
@@ -218,6 +241,15 @@ void reply_problem(struct exchange *exchange, uint16_t status, enum err err, con
         append_text(exchange, field);
     }
     reply_append(exchange, "}", 1);
+}
+
+void reply_problem(struct exchange *exchange, uint16_t status, enum err err, const char *field,
+                   const char *sentence)
+{
+    if (path_of_devices(exchange->request.path))
+        device_problem(exchange, status, err, sentence);
+    else
+        people_problem(exchange, status, err, field, sentence);
     if ((status == 429 || status == 503) && !has_header(exchange, "Retry-After"))
         reply_header(exchange, "Retry-After", "5");
 }

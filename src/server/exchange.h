@@ -130,9 +130,13 @@ void reply_json(struct exchange *exchange, uint16_t status, struct json_t *json)
 /* application/cbor: a native device message. */
 void reply_cbor(struct exchange *exchange, uint16_t status, struct span message);
 
-/* application/problem+json (RFC 9457) with type "urn:slipway:error:NAME". `field` names the
- * input at fault or is NULL; `sentence` is for people, without final period. 429 and 503 also get
- * Retry-After unless one was set. */
+/* Whether a device asks, whose errors are native messages. */
+bool path_of_devices(struct span path);
+
+/* To devices an error of the native protocol; to everybody else application/problem+json (RFC
+ * 9457) with type "urn:slipway:error:NAME". `field` names the input at fault or is NULL;
+ * `sentence` is for people, without final period. 429 and 503 also get Retry-After unless one was
+ * set. */
 void reply_problem(struct exchange *exchange, uint16_t status, enum err err, const char *field,
                    const char *sentence);
 

@@ -23,11 +23,6 @@ static bool begins_with(struct span text, const char *prefix)
     return text.size >= size && memcmp(text.at, prefix, size) == 0;
 }
 
-static bool is_device_path(struct span path)
-{
-    return begins_with(path, "/device/");
-}
-
 static struct span peer_tenant(const struct tls_peer *peer)
 {
     return span_of(peer->organization);
@@ -65,7 +60,7 @@ static size_t write_problem(const struct http_head *head, uint16_t status, enum 
 {
     struct buf buf = buf_over(to, to_size);
 
-    if (head && is_device_path(head->path)) {
+    if (head && path_of_devices(head->path)) {
         struct native_error message = {.err = span_of(err_name(err)), .detail = span_of(sentence)};
 
         CHECK(native_error_encode(&message, &buf) == ERR_OK);
@@ -87,7 +82,7 @@ static size_t write_problem(const struct http_head *head, uint16_t status, enum 
 static void send_problem(struct http_call *call, const struct http_head *head, uint16_t status,
                          enum err err, const char *sentence, unsigned retry_s)
 {
-    bool device = head && is_device_path(head->path);
+    bool device = head && path_of_devices(head->path);
     char body[512], retry[16];
     struct http_field fields[] = {{"Retry-After", retry}};
     struct http_reply reply = {
@@ -299,7 +294,7 @@ static size_t body_size_max(const struct http_head *head)
 {
     if (span_is(head->path, "/device/v1/logs"))
         return LOG_UPLOAD_SIZE_MAX;
-    if (is_device_path(head->path))
+    if (path_of_devices(head->path))
         return MESSAGE_SIZE_MAX;
     if (begins_with(head->path, "/api/v1/trust/"))
         return METADATA_SIZE_MAX;
