@@ -1,6 +1,7 @@
 #include "store/db_sqlite.h"
 
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,7 +57,12 @@ static enum err err_of(int code)
 
 static enum err failed(struct db_sqlite *self, int code)
 {
-    strncpy(self->sentence, sqlite3_errmsg(self->handle), SENTENCE_MAX - 1);
+    int system = (code & 0xFF) == SQLITE_IOERR || (code & 0xFF) == SQLITE_CANTOPEN
+                     ? sqlite3_system_errno(self->handle)
+                     : 0;
+
+    (void)snprintf(self->sentence, SENTENCE_MAX, "%s%s%s", sqlite3_errmsg(self->handle),
+                   system != 0 ? ": " : "", system != 0 ? strerror(system) : "");
     self->err = err_of(code);
     CHECK(self->err != ERR_OK);
     return self->err;
