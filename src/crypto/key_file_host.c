@@ -103,25 +103,50 @@ static bool sync_folder_of(const char *path)
     return good;
 }
 
-/* A new file, on disk; one that could not be finished is taken away again. */
-static enum err write_new_file(const char *path, mode_t mode, struct span bytes, struct why *why)
+/* A new file of these bytes under a name that nobody looks for. */
+static bool write_whole(const char *path, mode_t mode, struct span bytes)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     bool good;
 
-    if (fd < 0) {
-        enum err err = errno == EEXIST ? ERR_CONFLICT : ERR_STORAGE;
-
-        say_of_path(why, path, errno == EEXIST ? "exists already" : strerror(errno));
-        return err;
-    }
+    if (fd < 0)
+        return false;
     good = write(fd, bytes.at, bytes.size) == (ssize_t)bytes.size && fsync(fd) == 0;
-    good = close(fd) == 0 && good && sync_folder_of(path);
-    if (good)
+    return close(fd) == 0 && good;
+}
+
+/* Give the file its name, unless there is one of that name. Some file systems cannot refuse to
+ * replace (NFS), others have no second names for a file (FAT, on signers' USB sticks). */
+static bool name_new_file(const char *from, const char *path)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+        return true;
+    if (errno != EINVAL || link(from, path) != 0)
+        return false;
+    (void)unlink(from); /* only a second name by now */
+    return true;
+}
+
+/* A new file, on disk, whole or not at all: half a key would be taken for a key for ever after. */
+static enum err write_new_file(const char *path, mode_t mode, struct span bytes, struct why *why)
+{
+    char folder[PATH_MAX], temporary[PATH_MAX];
+    int size, reason;
+
+    (void)snprintf(folder, sizeof folder, "%s", path);
+    size = snprintf(temporary, sizeof temporary, "%s/.tmp-key-%d", dirname(folder), (int)getpid());
+    if (strlen(path) >= sizeof folder || (size_t)size >= sizeof temporary) {
+        say_of_path(why, path, "the path is too long");
+        return ERR_TOO_BIG;
+    }
+    (void)unlink(temporary); /* of one who died with our number */
+    if (write_whole(temporary, mode, bytes) && name_new_file(temporary, path) &&
+        sync_folder_of(path))
         return ERR_OK;
-    say_of_path(why, path, strerror(errno));
-    (void)unlink(path); /* half a key is of no use to anybody */
-    return ERR_STORAGE;
+    reason = errno;
+    (void)unlink(temporary);
+    say_of_path(why, path, reason == EEXIST ? "exists already" : strerror(reason));
+    return reason == EEXIST ? ERR_CONFLICT : ERR_STORAGE;
 }
 
 enum err key_save_private(const struct key *key, const char *path, struct why *why)

@@ -1,12 +1,15 @@
 #include <openssl/err.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -154,6 +157,31 @@ static void test_private_file(void **state)
     }
 }
 
+/* Power is lost in the middle of writing: here the process dies of writing too much. */
+static void test_death_while_saving_leaves_no_half_key(void **state)
+{
+    const struct folder *folder = *state;
+    struct key *key = NULL;
+    char command[160];
+    int status;
+    pid_t child;
+
+    assert_int_equal(key_generate(KEY_ED25519, &key, NULL), ERR_OK);
+    child = fork();
+    if (child == 0) {
+        (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+        (void)setrlimit(RLIMIT_FSIZE, &(struct rlimit){0, 0});
+        _exit(key_save_private(key, folder->file, NULL) == ERR_OK ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
+    assert_int_equal(access(folder->file, F_OK), -1);
+    assert_int_equal(key_save_private(key, folder->file, NULL), ERR_OK);
+    key_close(key);
+    (void)snprintf(command, sizeof command, "rm -f %s/.tmp-*", folder->path);
+    assert_int_equal(system(command), 0);
+}
+
 static void test_public_file(void **state)
 {
     const struct folder *folder = *state;
@@ -236,6 +264,8 @@ int main(void)
         cmocka_unit_test_teardown(test_ed25519_known_answer, no_error_left),
         cmocka_unit_test_teardown(test_ecdsa_odd_signatures, no_error_left),
         cmocka_unit_test_setup_teardown(test_private_file, make_folder, drop_folder),
+        cmocka_unit_test_setup_teardown(test_death_while_saving_leaves_no_half_key, make_folder,
+                                        drop_folder),
         cmocka_unit_test_setup_teardown(test_public_file, make_folder, drop_folder_no_error_left),
         cmocka_unit_test(test_shared_key_outlives_the_first),
         cmocka_unit_test_setup_teardown(test_bad_files, make_folder, drop_folder_no_error_left),
