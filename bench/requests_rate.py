@@ -51,7 +51,7 @@ def main():
             claims.write_text("\n".join(world.claim() for _ in range(CONNECTIONS)))
             load(world, world.server.port, "poll", "--enroll", claims, "--seconds", 1)
             peer = Nginx(world.path / "nginx", free_port(), world.server.data)
-            peer.put("poll", b"x" * 23)   # the body of a quiet answer
+            peer.put("poll", b"x" * 12)   # the body of a quiet answer
             peer.put("report", b"x" * 3)  # the body of a verdict
             peer.start(ON_SERVER_CPU)
             try:
