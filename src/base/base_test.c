@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/bucket.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/crc32.h"
@@ -107,6 +108,33 @@ static void test_utc_round_trip(void **state)
     }
 }
 
+static void test_bucket_lets_a_burst_and_then_a_rate(void **state)
+{
+    struct bucket bucket = bucket_full(3, 1000);
+    struct utc now = {1000000};
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        assert_true(bucket_take(&bucket, now));
+    assert_false(bucket_take(&bucket, now));
+    now.ms += 999;
+    assert_false(bucket_take(&bucket, now));
+    now.ms += 1;
+    assert_true(bucket_take(&bucket, now));
+    assert_false(bucket_take(&bucket, now));
+    assert_int_equal(bucket_told(&bucket), 3);
+    assert_int_equal(bucket_told(&bucket), 0);
+
+    now.ms -= 500000; /* a clock that was set back delays the next one by a period, not more */
+    assert_false(bucket_take(&bucket, now));
+    now.ms += 1000;
+    assert_true(bucket_take(&bucket, now));
+    now.ms += INT64_C(1) << 50;
+    for (int i = 0; i < 3; i++)
+        assert_true(bucket_take(&bucket, now));
+    assert_false(bucket_take(&bucket, now));
+}
+
 static void test_prng_is_reproducible_and_bounded(void **state)
 {
     struct prng a = prng_seeded(1), b = prng_seeded(1);
@@ -158,6 +186,7 @@ int main(void)
         cmocka_unit_test(test_buf_overflow_is_sticky),
         cmocka_unit_test(test_buf_numbers),
         cmocka_unit_test(test_utc_round_trip),
+        cmocka_unit_test(test_bucket_lets_a_burst_and_then_a_rate),
         cmocka_unit_test(test_prng_is_reproducible_and_bounded),
         cmocka_unit_test(test_crc32_check_value),
         cmocka_unit_test(test_bytes_round_trip),
