@@ -1,5 +1,6 @@
 #include "app/app.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,7 +51,11 @@ enum err app_open(struct app *app, const struct app_config *config, struct why *
 {
     enum err err;
 
-    *app = (struct app){.config = *config, .db = config->db, .prng = prng_seeded(config->seed)};
+    *app = (struct app){.config = *config,
+                        .db = config->db,
+                        .prng = prng_seeded(config->seed),
+                        .strangers = bucket_full(20, 10000),
+                        .known = bucket_full(200, 1000)};
     if (app->config.poll_interval_s == 0)
         app->config.poll_interval_s = POLL_INTERVAL_DEFAULT_S;
     if (app->config.history_ms == 0)
@@ -213,6 +218,7 @@ enum err app_refuse(struct app *app, struct utc now, const struct deed *deed, en
     if (refusal->set)
         return err;
     refusal->set = true;
+    refusal->stranger = deed->stranger;
     refusal->tenant = deed->tenant;
     refusal->at = now;
     copy(refusal->actor, sizeof refusal->actor, deed->actor);
@@ -222,19 +228,35 @@ enum err app_refuse(struct app *app, struct utc now, const struct deed *deed, en
     return err;
 }
 
+/* The sentence, cut if it must be, and how many were not recorded before it. */
+static void tell_refusal(const char *sentence, uint64_t held, char *to, size_t size)
+{
+    char more[48] = "";
+
+    if (held > 0)
+        CHECK(snprintf(more, sizeof more, "; %llu more went unrecorded", (unsigned long long)held) >
+              0);
+    CHECK(snprintf(to, size, "%.*s%s", (int)(size - sizeof more), sentence, more) >= 0);
+}
+
 enum err app_refused(struct app *app)
 {
     const struct app_refusal *refusal = &app->refusal;
+    struct bucket *bucket = refusal->stranger ? &app->strangers : &app->known;
+    char detail[AUDIT_TEXT_MAX];
     const struct deed deed = {.tenant = refusal->tenant,
                               .actor = refusal->actor,
                               .action = refusal->action,
                               .object = refusal->object,
-                              .detail = refusal->detail,
+                              .detail = detail,
                               .refused = true};
 
     if (!refusal->set)
         return ERR_OK;
     app->refusal.set = false;
+    if (!bucket_take(bucket, refusal->at))
+        return ERR_OK;
+    tell_refusal(refusal->detail, bucket_told(bucket), detail, sizeof detail);
     return app_audit(app, refusal->at, &deed);
 }
 

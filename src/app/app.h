@@ -14,6 +14,7 @@
  * in app/publish.h. */
 #pragma once
 
+#include "base/bucket.h"
 #include "base/limits.h"
 #include "base/prng.h"
 #include "base/time.h"
@@ -115,6 +116,7 @@ struct deed {
     const char *object; /* "rollout:7"; NULL: none */
     const char *detail; /* a sentence; NULL: none */
     bool refused;
+    bool stranger; /* of a refusal: whoever tried has proved nothing */
 };
 
 /* A device whose presence may have changed; the rest is read just before the commit. */
@@ -127,7 +129,7 @@ struct app_dirty {
 
 /* Remembered by a story that fails, written by app_refused(). */
 struct app_refusal {
-    bool set;
+    bool set, stranger;
     int64_t tenant;
     struct utc at;
     char actor[ACTOR_SIZE_MAX];
@@ -141,6 +143,9 @@ struct app {
     struct db *db; /* config.db */
     struct prng prng;
     struct app_refusal refusal;
+    /* Refusals that leave an entry each; the rest is counted and told in the next one, so that a
+     * flood fills neither disk nor log, and one of strangers hides nobody else's. */
+    struct bucket strangers, known;
 
     /* What app_settled() will show. */
     struct app_dirty *dirty;
@@ -173,7 +178,8 @@ enum err app_savepoint(struct app *app) MUST_USE;
 enum err app_release(struct app *app) MUST_USE;
 enum err app_undo(struct app *app) MUST_USE;
 
-/* After app_undo(): the audit entry of the refusal, if the story left one. */
+/* After app_undo(): the audit entry of the refusal, if the story left one and there are not too
+ * many. */
 enum err app_refused(struct app *app) MUST_USE;
 
 /* After commit or rollback: bring presence and shelf up to date, or forget. */

@@ -6,6 +6,8 @@
  *                               pending, claim good      -> active, certificate
  *                               pending                  -> pending
  *                    other key  claim made for this name -> active with the new key
+ *                               only pending; claim good, or the new key pre-authorised
+ *                                                        -> active with the new key
  *                               otherwise                -> refused: the name belongs to a key
  *                    rejected or revoked                 -> refused
  */
@@ -113,6 +115,14 @@ static enum err read_all(struct entry *entry, struct why *why)
 
 /* ---- the decision ---- */
 
+/* Who waits for an operator has proved nothing, and anybody can wait under any name: it must not
+ * keep out the device that has been let in beforehand. */
+static bool takes_over(const struct entry *entry)
+{
+    return entry->call->device.status == DEVICE_PENDING &&
+           (entry->has_claim || entry->preauthorized);
+}
+
 static enum err decide_known(const struct entry *entry, bool *pending, struct why *why)
 {
     const struct device_row *device = &entry->call->device;
@@ -122,7 +132,7 @@ static enum err decide_known(const struct entry *entry, bool *pending, struct wh
         return say(why, ERR_DENIED, NULL, "the device has been rejected by an operator");
     if (device->status == DEVICE_REVOKED)
         return say(why, ERR_DENIED, NULL, "the device has been revoked by an operator");
-    if (!same_key(entry) && !for_this_name)
+    if (!same_key(entry) && !for_this_name && !takes_over(entry))
         return say(why, ERR_CONFLICT, "name", "the name belongs to a device with another key");
     *pending = device->status == DEVICE_PENDING && !entry->has_claim && !entry->preauthorized;
     return ERR_OK;
@@ -174,6 +184,7 @@ static enum err keep_device(struct entry *entry, bool pending)
 {
     struct device_row *device = &entry->call->device;
     enum device_status status = pending ? DEVICE_PENDING : DEVICE_ACTIVE;
+    bool another = !entry->known || !same_key(entry); /* what was known says nothing of it */
 
     if (!entry->known) {
         *device = (struct device_row){.tenant = entry->tenant, .created = entry->call->now};
@@ -186,7 +197,7 @@ static enum err keep_device(struct entry *entry, bool pending)
     TRY(entry->known ? store_device_save(entry->app->db, device)
                      : store_device_add(entry->app->db, device));
     app_touch(entry->app, device->tenant, device->id);
-    return entry->enroll->attributes.count > 0 || !entry->known ? keep_attributes(entry) : ERR_OK;
+    return entry->enroll->attributes.count > 0 || another ? keep_attributes(entry) : ERR_OK;
 }
 
 static enum err use_up(struct entry *entry)
@@ -260,7 +271,8 @@ static enum err refuse(struct entry *entry, const struct device_credential *cred
     const struct deed deed = {.tenant = entry->tenant,
                               .actor = entry->call->actor,
                               .action = "device.enroll",
-                              .object = credential->address};
+                              .object = credential->address,
+                              .stranger = true};
 
     return app_refuse(entry->app, entry->call->now, &deed, err, why);
 }

@@ -21,7 +21,8 @@ static enum err refuse(struct app *app, const struct device_call *call, int64_t 
     const struct deed deed = {.tenant = tenant,
                               .actor = call->actor,
                               .action = "device.enter",
-                              .object = credential->address};
+                              .object = credential->address,
+                              .stranger = true};
 
     return app_refuse(app, call->now, &deed, err, why);
 }

@@ -20,8 +20,6 @@ struct api *api_open(const struct api_config *config)
     CHECK(api);
     CHECK(config->app);
     api->config = *config;
-    api->anonymous = (struct refusal_bucket){.burst = 20, .every_ms = 10000, .left = 20};
-    api->known = (struct refusal_bucket){.burst = 200, .every_ms = 1000, .left = 200};
     return api;
 }
 
@@ -219,30 +217,11 @@ enum err api_if_match(struct api_call *call, const char *etag)
 
 /* ---- The gate ---- */
 
-static bool bucket_take(struct refusal_bucket *bucket, struct utc now)
-{
-    if (now.ms < bucket->filled.ms) /* the clock was set back */
-        bucket->filled = now;
-    while (bucket->left < bucket->burst && now.ms - bucket->filled.ms >= bucket->every_ms) {
-        bucket->filled.ms += bucket->every_ms;
-        bucket->left++;
-    }
-    if (bucket->left == bucket->burst)
-        bucket->filled = now;
-    if (bucket->left == 0) {
-        bucket->untold++;
-        return false;
-    }
-    bucket->left--;
-    return true;
-}
-
 /* Leave the audit entry of a refused attempt; what a story has left already stands. */
 static void note_refusal(struct api_call *call, enum err err)
 {
     bool known = call->token.id != 0;
-    struct refusal_bucket *bucket = known ? &call->api->known : &call->api->anonymous;
-    char object[ACTOR_SIZE_MAX], more[64] = "", detail[WHY_TEXT_MAX];
+    char object[ACTOR_SIZE_MAX], detail[WHY_TEXT_MAX];
     const struct api_route *route = call->route;
     struct span path = call->exchange->request.path;
     struct why why = {0};
@@ -252,18 +231,15 @@ static void note_refusal(struct api_call *call, enum err err)
         .action = route->action ? route->action : permission_name(route->permission),
         .object = object,
         .refused = true,
+        .stranger = !known,
     };
 
-    if (call->app->refusal.set || !bucket_take(bucket, call->now))
+    if (call->app->refusal.set)
         return;
     (void)snprintf(object, sizeof object, "%.*s", (int)path.size, (const char *)path.at);
-    if (bucket->untold > 0)
-        (void)snprintf(more, sizeof more, "; %llu more went unrecorded",
-                       (unsigned long long)bucket->untold);
-    (void)snprintf(detail, sizeof detail, "%.150s; from %.47s%.50s",
-                   call->why.text[0] ? call->why.text : err_text(err), call->exchange->peer.address,
-                   more);
-    bucket->untold = 0;
+    (void)snprintf(detail, sizeof detail, "%.180s; from %.47s",
+                   call->why.text[0] ? call->why.text : err_text(err),
+                   call->exchange->peer.address);
     why_say(&why, NULL, detail);
     (void)app_refuse(call->app, call->now, &deed, err, &why); /* returns `err` */
 }

@@ -49,19 +49,8 @@ struct api_route {
 
 const struct api_route *api_routes(size_t *count);
 
-/* At most so many audit entries for refusals: a burst, then one at a time. The rest is counted
- * and told in the next entry, so that a flood can fill neither disk nor log. */
-struct refusal_bucket {
-    uint32_t burst;
-    int64_t every_ms;
-    uint32_t left;
-    uint64_t untold;
-    struct utc filled;
-};
-
 struct api {
     struct api_config config;
-    struct refusal_bucket anonymous, known;
     uint64_t refusals[ERR_COUNT]; /* since the start; for /metrics */
 };
 

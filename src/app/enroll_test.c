@@ -1,0 +1,70 @@
+/* Enrolment under attack: what strangers do must neither fill the log nor keep devices out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "app/stage.h"
+
+#define REFUSED "SELECT count(*) FROM audit WHERE CAST(line AS TEXT) LIKE '%refused%'"
+#define UNTOLD  "SELECT count(*) FROM audit WHERE CAST(line AS TEXT) LIKE '%more went unrecorded%'"
+
+static int open_stage(void **state)
+{
+    static struct stage stage;
+
+    stage_open(&stage, false);
+    *state = &stage;
+    return 0;
+}
+
+static int close_stage(void **state)
+{
+    stage_check(*state);
+    stage_close(*state);
+    return 0;
+}
+
+static void test_a_flood_of_bad_claims_leaves_few_entries(void **state)
+{
+    struct stage *stage = *state;
+    bool pending;
+
+    for (int i = 0; i < 500; i++)
+        assert_int_equal(stage_enroll(stage, "gw-1", "k", "guessed", &pending, NULL), ERR_DENIED);
+    assert_int_equal(stage_number(stage, REFUSED), 20);
+    assert_int_equal(stage_number(stage, UNTOLD), 0);
+    stage->now.ms += 10000;
+    assert_int_equal(stage_enroll(stage, "gw-1", "k", "guessed", &pending, NULL), ERR_DENIED);
+    assert_int_equal(stage_number(stage, REFUSED), 21);
+    assert_int_equal(stage_number(stage, UNTOLD), 1);
+}
+
+static void test_who_waits_keeps_nobody_out(void **state)
+{
+    struct stage *stage = *state;
+    struct stage_device device;
+    bool pending;
+
+    assert_int_equal(stage_enroll(stage, "gw-1", "squatter", NULL, &pending, NULL), ERR_OK);
+    assert_true(pending);
+    assert_int_equal(stage_enroll(stage, "gw-1", "another", NULL, &pending, NULL), ERR_CONFLICT);
+    stage_claim(stage, "secret", "", 60000);
+    assert_int_equal(stage_enroll(stage, "gw-1", "mine", "secret", &pending, &device), ERR_OK);
+    assert_false(pending);
+    assert_int_equal(stage_number(stage, "SELECT count(*) FROM device"), 1);
+    assert_int_equal(stage_enroll(stage, "gw-1", "squatter", NULL, &pending, NULL), ERR_CONFLICT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_flood_of_bad_claims_leaves_few_entries, open_stage,
+                                        close_stage),
+        cmocka_unit_test_setup_teardown(test_who_waits_keeps_nobody_out, open_stage, close_stage),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
