@@ -41,6 +41,10 @@ const struct bank *agent_spare(const struct agent *agent);
 struct record_image *agent_image(struct agent *agent, bool running);
 bool agent_runs_wanted(const struct agent *agent);
 
+/* `wait_s` that the server asks for, as far as it is granted: a server in the wrong hands must not
+ * be able to put a device to sleep for good, and in a trial the way back must be found in time. */
+int64_t agent_patience_ms(const struct agent *agent, uint32_t wait_s);
+
 /* Time until the next poll after one that failed. */
 int64_t agent_jitter_ms(struct agent *agent, uint32_t failures);
 

@@ -99,7 +99,8 @@ static void poll_failed(struct agent *agent, const struct agent_event *event)
     wait_ms = agent_jitter_ms(agent, agent->record.poll_failures);
     if (agent->record.state == AGENT_TRIAL && wait_ms > agent->world.config->trial_s * 100)
         wait_ms = agent->world.config->trial_s * 100; /* the way back must be found in time */
-    agent->poll_due = instant_after(event->now, wait_ms + (int64_t)event->failed.retry_s * 1000);
+    agent->poll_due =
+        instant_after(event->now, wait_ms + agent_patience_ms(agent, event->failed.retry_s));
 }
 
 static void poll_answered(struct agent *agent, const struct agent_event *event)
@@ -107,7 +108,7 @@ static void poll_answered(struct agent *agent, const struct agent_event *event)
     const struct native_answer *answer = event->answer;
     uint32_t next_s = answer->next_poll_s > 0 ? answer->next_poll_s : agent->world.config->poll_s;
 
-    agent->poll_due = instant_after(event->now, (int64_t)next_s * 1000);
+    agent->poll_due = instant_after(event->now, agent_patience_ms(agent, next_s));
     agent->window_due = instant_after(event->now, (int64_t)answer->not_before_s * 1000);
     agent->window_known = true;
     if (agent->record.poll_failures > 0) {

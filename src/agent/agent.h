@@ -36,7 +36,9 @@
 #include "format/release.h"
 
 #define AGENT_ORDERS_MAX 6u /* orders one step can give */
-#define AGENT_BANKS      2u
+#define AGENT_PATIENCE_MAX_S \
+    (7u * 24 * 3600) /* seconds a server can ask a device to wait at most */
+#define AGENT_BANKS 2u
 
 /* Kept in the record and shown by the server: only ever append. */
 enum agent_state {

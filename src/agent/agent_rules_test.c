@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "agent/acts.h"
 #include "agent/agent_case_host.h"
 
 /* A device that is idle on version 1. */
@@ -82,6 +83,24 @@ static void test_server_may_ask_for_patience(void **state)
     case_answer(bench, NATIVE_CANCEL, 7, 0, 0);
     case_failed(bench, AGENT_DO_REPORT, ERR_AGAIN, 500);
     assert_true(bench->agent.work_due.ms >= bench->now.ms + 500000);
+}
+
+/* A server in the wrong hands may ask for years; a device must hear of the right one before. */
+static void test_patience_has_an_end(void **state)
+{
+    static struct agent_case place;
+    struct agent_case *bench = start(&place);
+    const int64_t max_ms = (int64_t)AGENT_PATIENCE_MAX_S * 1000;
+    int64_t waits_ms;
+
+    (void)state;
+    case_failed(bench, AGENT_DO_POLL, ERR_AGAIN, UINT32_MAX);
+    waits_ms = case_order(bench, AGENT_DO_WAKE)->due.ms - bench->now.ms;
+    assert_true(waits_ms >= max_ms && waits_ms <= max_ms + 64000);
+    assert_int_equal(agent_patience_ms(&bench->agent, 60), 60000);
+
+    case_go_to(bench, AGENT_TRIAL);
+    assert_int_equal(agent_patience_ms(&bench->agent, UINT32_MAX), 30000); /* of 300 s */
 }
 
 /* Each way in which a release may not fit, and nothing is erased for any of them. */
@@ -201,6 +220,7 @@ int main(void)
         cmocka_unit_test(test_back_off),
         cmocka_unit_test(test_outage_spares_the_record),
         cmocka_unit_test(test_server_may_ask_for_patience),
+        cmocka_unit_test(test_patience_has_an_end),
         cmocka_unit_test(test_unsuitable_releases),
         cmocka_unit_test(test_report_ids_only_grow),
         cmocka_unit_test(test_messages_encode),

@@ -108,7 +108,7 @@ enum err take_hold(struct agent *agent, const struct agent_event *event, struct 
         retry_s = 0; /* every poll says anew when it opens */
     else if (retry_s == 0)
         retry_s = agent->world.config->retry_s_min;
-    agent->ask_due = instant_after(event->now, (int64_t)retry_s * 1000);
+    agent->ask_due = instant_after(event->now, agent_patience_ms(agent, retry_s));
     return ERR_OK;
 }
 

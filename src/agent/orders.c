@@ -67,6 +67,17 @@ enum err agent_finish(struct agent *agent, enum native_phase phase, enum err err
     return err == ERR_OK || err == ERR_AGAIN ? ERR_CONFLICT : err;
 }
 
+int64_t agent_patience_ms(const struct agent *agent, uint32_t wait_s)
+{
+    uint32_t trial_share_s = agent->world.config->trial_s / 10;
+
+    if (wait_s > AGENT_PATIENCE_MAX_S)
+        wait_s = AGENT_PATIENCE_MAX_S;
+    if (agent->record.state == AGENT_TRIAL && wait_s > trial_share_s)
+        wait_s = trial_share_s;
+    return (int64_t)wait_s * 1000;
+}
+
 /* Full jitter: uniform below a bound that doubles ("Exponential Backoff And Jitter", AWS
  * Architecture Blog, 2015), so that a fleet that lost its server does not come back as one. */
 int64_t agent_jitter_ms(struct agent *agent, uint32_t failures)
@@ -88,7 +99,7 @@ void agent_back_off(struct agent *agent, struct instant now, uint32_t server_ret
         agent->record.work_failures++;
         agent->dirty = true;
     }
-    agent->work_due = instant_after(now, (int64_t)server_retry_s * 1000 +
+    agent->work_due = instant_after(now, agent_patience_ms(agent, server_retry_s) +
                                              agent_jitter_ms(agent, agent->record.work_failures));
 }
 
