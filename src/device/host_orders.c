@@ -243,7 +243,7 @@ static void carry_out_poll(struct host *host)
         return;
     }
     host->polled = true;
-    timekeeper_tell(&host->keeper, (struct utc){(int64_t)answer.server_s * 1000}, clock_instant());
+    timekeeper_tell(&host->keeper, answer.server_s, clock_instant());
     ring_note(&host->ring, answer.kind == NATIVE_NOTHING ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
               "answer", "kind=%d assignment=%llu next=%us flags=%u", (int)answer.kind,
               (unsigned long long)answer.assignment, answer.next_poll_s, answer.flags);

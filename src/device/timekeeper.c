@@ -8,8 +8,13 @@ struct timekeeper timekeeper_from(struct utc floor)
     return (struct timekeeper){.floor = floor};
 }
 
-void timekeeper_tell(struct timekeeper *keeper, struct utc server, struct instant now)
+void timekeeper_tell(struct timekeeper *keeper, uint64_t server_s, struct instant now)
 {
+    struct utc server;
+
+    if (server_s > TIMEKEEPER_SERVER_S_MAX)
+        return;
+    server.ms = (int64_t)server_s * 1000;
     if (server.ms < keeper->floor.ms)
         return;
     keeper->told = true;

@@ -26,8 +26,12 @@ struct timekeeper {
 
 struct timekeeper timekeeper_from(struct utc floor);
 
-/* The server says it is `server` now. Times before the floor are ignored. */
-void timekeeper_tell(struct timekeeper *keeper, struct utc server, struct instant now);
+/* Times after it are no answer: unix time of the year 3000. */
+#define TIMEKEEPER_SERVER_S_MAX UINT64_C(32503680000)
+
+/* The server says it is `server_s` now, unix time. Times before the floor and after the year 3000
+ * are ignored. */
+void timekeeper_tell(struct timekeeper *keeper, uint64_t server_s, struct instant now);
 
 /* The time to judge by. */
 struct utc timekeeper_now(const struct timekeeper *keeper, struct utc rtc, struct instant now);

@@ -28,7 +28,7 @@ static void a_clock_that_contradicts_the_server_has_no_say(void **state)
     struct timekeeper keeper = timekeeper_from(built);
 
     (void)state;
-    timekeeper_tell(&keeper, true_time, (struct instant){1000});
+    timekeeper_tell(&keeper, (uint64_t)true_time.ms / 1000, (struct instant){1000});
     assert_int_equal(timekeeper_now(&keeper, y1970, (struct instant){1000}).ms, true_time.ms);
     assert_int_equal(timekeeper_now(&keeper, y2036, (struct instant){1000}).ms, true_time.ms);
     assert_int_equal(timekeeper_now(&keeper, y2036, (struct instant){8000}).ms,
@@ -41,7 +41,7 @@ static void a_clock_within_a_day_is_believed(void **state)
     struct utc ahead = {true_time.ms + DAY_MS}, too_far = {true_time.ms + DAY_MS + 1};
 
     (void)state;
-    timekeeper_tell(&keeper, true_time, (struct instant){0});
+    timekeeper_tell(&keeper, (uint64_t)true_time.ms / 1000, (struct instant){0});
     assert_int_equal(timekeeper_now(&keeper, ahead, (struct instant){0}).ms, ahead.ms);
     assert_int_equal(timekeeper_now(&keeper, too_far, (struct instant){0}).ms, true_time.ms);
 }
@@ -51,9 +51,22 @@ static void a_server_cannot_go_below_the_floor(void **state)
     struct timekeeper keeper = timekeeper_from(built);
 
     (void)state;
-    timekeeper_tell(&keeper, (struct utc){built.ms - 1}, (struct instant){0});
+    timekeeper_tell(&keeper, (uint64_t)built.ms / 1000 - 1, (struct instant){0});
     assert_false(keeper.told);
     assert_int_equal(timekeeper_now(&keeper, y1970, (struct instant){0}).ms, built.ms);
+}
+
+static void nonsense_from_the_server_is_no_time(void **state)
+{
+    static const uint64_t nonsense[] = {TIMEKEEPER_SERVER_S_MAX + 1, UINT64_C(253402300800),
+                                        INT64_MAX / 1000 + UINT64_C(1), UINT64_MAX};
+    struct timekeeper keeper = timekeeper_from(built);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof nonsense / sizeof nonsense[0]; i++) {
+        timekeeper_tell(&keeper, nonsense[i], (struct instant){0});
+        assert_false(keeper.told);
+    }
 }
 
 int main(void)
@@ -63,6 +76,7 @@ int main(void)
         cmocka_unit_test(a_clock_that_contradicts_the_server_has_no_say),
         cmocka_unit_test(a_clock_within_a_day_is_believed),
         cmocka_unit_test(a_server_cannot_go_below_the_floor),
+        cmocka_unit_test(nonsense_from_the_server_is_no_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
