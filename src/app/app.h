@@ -156,6 +156,7 @@ struct app {
     struct why online_trouble; /* why snapshot or timestamp could not be renewed; "" they could */
 
     /* The tick's own memory; losing it costs a scan. */
+    struct utc ticked; /* at the last tick */
     struct utc online_due, retire_due, recount_due, renewals_due;
     struct utc scan_due;    /* the fleet is not walked again before, see app_may_scan() */
     int64_t scan_rest_ms;   /* how long to rest after such a walk */

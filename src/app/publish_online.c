@@ -107,6 +107,7 @@ enum err publish_online(struct app *app, int64_t tenant, struct utc now, struct 
 
 /* ---- the shelf ---- */
 
+/* Version 0: the newest. ERR_NOT_FOUND: there is none. */
 static enum err show(struct app *app, int64_t tenant, const char *tenant_name,
                      enum metadata_role role, uint32_t version)
 {
@@ -118,14 +119,28 @@ static enum err show(struct app *app, int64_t tenant, const char *tenant_name,
     };
     char name[TUF_FILE_NAME_SIZE];
     struct metadata_row row;
-    enum err err = store_metadata_find(app->db, tenant, role, version, &row);
 
-    if (err == ERR_NOT_FOUND)
-        return ERR_OK;
-    TRY(err);
+    TRY(store_metadata_find(app->db, tenant, role, version, &row));
     tuf_file_name(roles[role], role == METADATA_TIMESTAMP ? 0 : row.version, name);
     app->config.shelf.put(app->config.shelf.self, tenant_name, name, row.bytes);
     return ERR_OK;
+}
+
+static enum err unless_missing(enum err err)
+{
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+/* All roots there are. They follow each other without gaps, but the first need not be number 1: a
+ * repository may have had a life before it came to this server. */
+static enum err show_roots(struct app *app, int64_t tenant, const char *tenant_name,
+                           uint32_t newest)
+{
+    enum err err = ERR_OK;
+
+    for (uint32_t version = newest; version > 0 && err == ERR_OK; version--)
+        err = show(app, tenant, tenant_name, METADATA_ROOT, version);
+    return unless_missing(err);
 }
 
 /* Timestamp last: whoever sees a new one finds everything it leads to. */
@@ -142,9 +157,8 @@ enum err publish_shelf(struct app *app, int64_t tenant)
     if (err == ERR_NOT_FOUND)
         return ERR_OK;
     TRY(err);
-    for (uint32_t version = 1; version <= root.version; version++)
-        TRY(show(app, tenant, name, METADATA_ROOT, version));
-    TRY(show(app, tenant, name, METADATA_TARGETS, 0));
-    TRY(show(app, tenant, name, METADATA_SNAPSHOT, 0));
-    return show(app, tenant, name, METADATA_TIMESTAMP, 0);
+    TRY(show_roots(app, tenant, name, root.version));
+    TRY(unless_missing(show(app, tenant, name, METADATA_TARGETS, 0)));
+    TRY(unless_missing(show(app, tenant, name, METADATA_SNAPSHOT, 0)));
+    return unless_missing(show(app, tenant, name, METADATA_TIMESTAMP, 0));
 }

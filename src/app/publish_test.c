@@ -275,6 +275,42 @@ static void test_orphan_blobs_are_retired(void **state)
     assert_int_equal(blobs_stat(shop->stage.blobs, orphan, &info), ERR_OK);
 }
 
+/* The clock was ten years ahead for a while: what the tick does must not wait ten years. */
+static void test_a_clock_that_was_ahead_stops_nothing(void **state)
+{
+    struct shop *shop = *state;
+    struct blob_info info;
+    uint8_t orphan[DIGEST_SIZE];
+
+    upload(shop, "1.0");
+    assert_int_equal(publish_both(shop), ERR_OK);
+    shop->stage.now.ms += 3650 * DAY_MS;
+    assert_int_equal(stage_tick(&shop->stage), ERR_OK);
+    shop->stage.now.ms -= 3650 * DAY_MS;
+    assert_int_equal(stage_tick(&shop->stage), ERR_OK);
+    assert_int_equal(blobs_put(shop->stage.blobs, "nobody's", 8, orphan, NULL), ERR_OK);
+    assert_int_equal(blobs_stat(shop->stage.blobs, orphan, &info), ERR_OK);
+    shop->stage.now.ms = info.stored.ms + ORPHAN_BLOB_KEPT_MS + 3700000;
+    assert_int_equal(stage_tick(&shop->stage), ERR_OK);
+    assert_int_equal(blobs_stat(shop->stage.blobs, orphan, &info), ERR_NOT_FOUND);
+}
+
+/* The numbers below it may be of another server, or of nobody. */
+static void test_the_first_root_may_have_any_number(void **state)
+{
+    struct shop *shop = *state;
+    uint32_t roots = 0;
+
+    shop->forge->roles[TUF_ROOT].version = 2000000000;
+    forge_write(shop->forge, TUF_ROOT);
+    upload(shop, "1.0");
+    assert_int_equal(publish_both(shop), ERR_OK);
+    for (uint32_t i = 0; i < shop->shelf_count; i++)
+        roots += strstr(shop->shelf[i].name, "root") != NULL;
+    assert_int_equal(roots, 1);
+    assert_int_equal(shop->shelf_count, 4);
+}
+
 #define STORY(name) cmocka_unit_test_setup_teardown(name, open_shop, close_shop)
 
 int main(void)
@@ -288,6 +324,8 @@ int main(void)
         STORY(test_a_version_means_one_image_for_ever),
         STORY(test_a_withdrawn_release_halts_its_rollout),
         STORY(test_orphan_blobs_are_retired),
+        STORY(test_a_clock_that_was_ahead_stops_nothing),
+        STORY(test_the_first_root_may_have_any_number),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

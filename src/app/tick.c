@@ -123,8 +123,21 @@ static enum err renew_online(struct app *app, struct utc now)
     return err == ERR_STORAGE || err == ERR_AGAIN ? err : ERR_OK;
 }
 
+/* What is due is kept as calendar time. When the clock was ahead and has been put right, it would
+ * not be due for as long as the clock was wrong. */
+static void forget_what_is_due(struct app *app)
+{
+    const struct utc now = {0};
+
+    app->online_due = app->retire_due = app->recount_due = app->renewals_due = now;
+    app->scan_due = now;
+}
+
 enum err app_tick(struct app *app, struct utc now)
 {
+    if (now.ms < app->ticked.ms)
+        forget_what_is_due(app);
+    app->ticked = now;
     TRY(tick_rollouts(app, now));
     TRY(look_for_silence(app, now));
     TRY(ask_for_renewals(app, now));
