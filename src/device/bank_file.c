@@ -143,6 +143,17 @@ void bank_file_close(struct bank_file *file)
     file->fd = -1;
 }
 
+bool bank_file_same(const struct bank_file *a, const struct bank_file *b)
+{
+    struct stat of_a, of_b;
+
+    if (fstat(a->fd, &of_a) != 0 || fstat(b->fd, &of_b) != 0)
+        return false; /* what cannot be used is not written either */
+    if (S_ISBLK(of_a.st_mode) && S_ISBLK(of_b.st_mode))
+        return of_a.st_rdev == of_b.st_rdev;
+    return of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
 enum err bank_file_size(const struct bank_file *file, uint64_t *out, struct why *why)
 {
     off_t end = lseek(file->fd, 0, SEEK_END); /* works on block devices too */

@@ -29,6 +29,9 @@ enum err bank_file_open(struct bank_file *file, const char *path, uint64_t size,
                         struct why *why) MUST_USE;
 void bank_file_close(struct bank_file *file);
 
+/* Whether both are the same storage under whatever names: links, other nodes of one device. */
+bool bank_file_same(const struct bank_file *a, const struct bank_file *b);
+
 /* Bytes the bank holds now: the file's size. */
 enum err bank_file_size(const struct bank_file *file, uint64_t *out, struct why *why) MUST_USE;
 

@@ -164,6 +164,28 @@ static void the_digest_is_of_the_content(void **state)
     bank_file_close(&file);
 }
 
+static void two_names_of_one_file_are_one_storage(void **state)
+{
+    struct bank_file file, other, same;
+    struct bank bank;
+    char link_path[80], other_path[80];
+
+    (void)state;
+    (void)snprintf(link_path, sizeof link_path, "%s.link", path);
+    (void)snprintf(other_path, sizeof other_path, "%s.other", path);
+    open_bank(&file, &bank);
+    assert_int_equal(symlink(path, link_path), 0);
+    assert_int_equal(bank_file_open(&same, link_path, BANK_SIZE, &bank, NULL), ERR_OK);
+    assert_int_equal(bank_file_open(&other, other_path, BANK_SIZE, &bank, NULL), ERR_OK);
+    assert_true(bank_file_same(&file, &same));
+    assert_false(bank_file_same(&file, &other));
+    bank_file_close(&file);
+    bank_file_close(&same);
+    bank_file_close(&other);
+    (void)unlink(link_path);
+    (void)unlink(other_path);
+}
+
 static void a_file_is_no_block_device(void **state)
 {
     struct bank_file file;
@@ -219,6 +241,7 @@ int main(void)
         cmocka_unit_test(a_full_device_is_said_at_once),
         cmocka_unit_test(room_counts_what_the_bank_occupies),
         cmocka_unit_test(the_digest_is_of_the_content),
+        cmocka_unit_test(two_names_of_one_file_are_one_storage),
         cmocka_unit_test(a_file_is_no_block_device),
         cmocka_unit_test(a_block_device_is_a_bank),
     };

@@ -37,6 +37,10 @@ static enum err open_banks(struct host *host, struct why *why)
                                why));
         host->world.banks[i] = &host->banks[i];
     }
+    /* An update would overwrite what runs, and there would be nothing to fall back to. */
+    if (bank_file_same(&host->bank_files[0], &host->bank_files[1]))
+        return say(why, ERR_INVALID, "bank_b", "bank_a and bank_b are the same storage: %s and %s",
+                   host->config->banks[0], host->config->banks[1]);
     return ERR_OK;
 }
 

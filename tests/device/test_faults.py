@@ -240,3 +240,13 @@ def test_a_download_goes_on_after_a_restart_only_when_nobody_is_busy(fake, make_
         device.kill()
     device.live(until=lambda: fake.final(9))
     assert fake.phases(9)[-1] == "succeeded"
+
+
+def test_one_storage_under_two_names_is_refused(device):
+    """An update would overwrite what runs."""
+    bank_a, bank_b = device.banks
+    bank_b.unlink(missing_ok=True)
+    bank_b.symlink_to(bank_a)
+    assert device.run("--once") == 1
+    assert "same storage" in device.said()
+    assert bank_a.read_bytes() == device.factory
