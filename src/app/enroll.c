@@ -45,7 +45,8 @@ static bool same_key(const struct entry *entry)
 /* Used up by the same device with the same key is no offence: its reply got lost. */
 static bool used_by_itself(const struct entry *entry, const struct claim_row *claim)
 {
-    return span_is(entry->enroll->name, claim->used_by) && entry->known && same_key(entry);
+    return claim->used.ms != 0 && span_is(entry->enroll->name, claim->used_by) && entry->known &&
+           same_key(entry);
 }
 
 static enum err check_claim(struct entry *entry, const struct claim_row *claim, struct why *why)
@@ -53,7 +54,9 @@ static enum err check_claim(struct entry *entry, const struct claim_row *claim, 
     bool other_name =
         claim->device_name[0] != '\0' && !span_is(entry->enroll->name, claim->device_name);
 
-    if (claim->used.ms != 0 && !used_by_itself(entry, claim))
+    if (used_by_itself(entry, claim))
+        return ERR_OK; /* and it may have expired meanwhile */
+    if (claim->used.ms != 0)
         return say(why, ERR_DENIED, "claim", "the claim token has been used already");
     if (claim->expires.ms <= entry->call->now.ms)
         return say(why, ERR_DENIED, "claim", "the claim token has expired");

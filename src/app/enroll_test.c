@@ -58,12 +58,28 @@ static void test_who_waits_keeps_nobody_out(void **state)
     assert_int_equal(stage_enroll(stage, "gw-1", "squatter", NULL, &pending, NULL), ERR_CONFLICT);
 }
 
+static void test_a_lost_reply_outlives_the_claim(void **state)
+{
+    struct stage *stage = *state;
+    struct stage_device device;
+    bool pending;
+
+    stage_claim(stage, "secret", "", 60000);
+    assert_int_equal(stage_enroll(stage, "gw-1", "k", "secret", &pending, &device), ERR_OK);
+    stage->now.ms += 60000;
+    assert_int_equal(stage_enroll(stage, "gw-2", "k2", "secret", &pending, NULL), ERR_DENIED);
+    assert_int_equal(stage_enroll(stage, "gw-1", "k", "secret", &pending, &device), ERR_OK);
+    assert_false(pending);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_flood_of_bad_claims_leaves_few_entries, open_stage,
                                         close_stage),
         cmocka_unit_test_setup_teardown(test_who_waits_keeps_nobody_out, open_stage, close_stage),
+        cmocka_unit_test_setup_teardown(test_a_lost_reply_outlives_the_claim, open_stage,
+                                        close_stage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
