@@ -155,14 +155,18 @@ int cmd_release_publish(struct cli *cli)
 {
     struct repository_signing signing;
     struct why why;
+    bool waits;
+    int code;
 
     why_clear(&why);
-    if (repository_staged(dir_of(cli), TUF_TARGETS, &signing, &why) == ERR_OK)
+    waits = repository_staged(dir_of(cli), TUF_TARGETS, &signing, &why) == ERR_OK;
+    if (waits)
         (void)fprintf(cli->err,
                       "Note: release list %" PRIu64 " is staged with %" PRIu32 " of %" PRIu32
                       " signatures and is not published.\n",
                       signing.version, signing.have, signing.need);
-    return publish(cli, true);
+    code = publish(cli, true);
+    return code == CODE_OK && waits ? CODE_PARTIAL : code; /* not what a pipeline wanted */
 }
 
 /* ---- what is there ---- */

@@ -18,7 +18,7 @@ enum exit_code {
     CODE_DENIED = 3,      /* the token is missing, unknown or may not do this */
     CODE_NOT_FOUND = 4,   /* there is no such thing */
     CODE_HALTED = 5,      /* the rollout halted: its gate was breached */
-    CODE_PARTIAL = 6,     /* some of several failed; a watched rollout was aborted */
+    CODE_PARTIAL = 6,     /* some of several failed or waits; a watched rollout was aborted */
     CODE_CONFLICT = 7,    /* it exists already or has changed meanwhile */
     CODE_UNREACHABLE = 8, /* the server cannot be reached or trusted */
 };

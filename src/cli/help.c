@@ -12,7 +12,8 @@ static const char exits[] = "0: done; a watched rollout is done\n"
                             "3: the token is missing, unknown or may not do this\n"
                             "4: there is no such thing\n"
                             "5: the watched rollout halted: its gate was breached\n"
-                            "6: some of several failed; the watched rollout was aborted\n"
+                            "6: some of several failed; a staged release list still lacks "
+                            "signatures; the watched rollout was aborted\n"
                             "7: it exists already or has changed meanwhile\n"
                             "8: the server cannot be reached or trusted\n";
 

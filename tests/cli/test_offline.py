@@ -104,6 +104,13 @@ def test_publishing_is_repeatable(keys, api):
     done = keys("release", "publish")
     assert done.code == 0 and "Uploaded 0 files, 2 were there." in done.err
     assert len(api.made("PUT")) == puts
+    # A list that still lacks signatures is not what was asked for: a pipeline must notice.
+    assert add(keys, "1.1", b"z" * 1000).code == 0
+    assert keys("release", "sign", "--key", "a").code == 0
+    done = keys("release", "publish")
+    assert done.code == 6 and "1 of 2 signatures" in done.err, done.err
+    assert state["targets_version"] == 2
+    assert keys("release", "remove", "router@1.1").code == 0
     # The next root goes up in order, and only once.
     assert keys("root", "prepare").code == 0
     assert keys("root", "sign", "--key", "root").code == 0
