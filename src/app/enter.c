@@ -21,8 +21,7 @@ static enum err refuse(struct app *app, const struct device_call *call, int64_t 
     const struct deed deed = {.tenant = tenant,
                               .actor = call->actor,
                               .action = "device.enter",
-                              .object = credential->address,
-                              .stranger = true};
+                              .object = credential->address};
 
     return app_refuse(app, call->now, &deed, err, why);
 }
