@@ -348,7 +348,8 @@ def test_unfinished_signing_is_not_published(shop):
     before = standing(shop)
     try:
         shop.slipway("release", "sign", "--dir", shop.repo, "--key", shop.keys / "targets0")
-        _, _, err = shop.slipway("release", "publish", "--dir", shop.repo)
+        code, _, err = shop.slipway("release", "publish", "--dir", shop.repo, ok=False)
+        assert code == 6, "a pipeline must notice"
         assert "is staged with 1 of 2 signatures and is not published" in err, err
         code, _, err = shop.slipway("release", "sign", "--dir", shop.repo, "--key", shop.stranger,
                                     ok=False)
