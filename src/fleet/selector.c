@@ -112,6 +112,33 @@ static bool test_holds(const struct selector *selector, const struct selector_no
     return hit != test->negated;
 }
 
+static bool is_test(const struct selector_node *node)
+{
+    return node->kind >= SELECTOR_HAS && node->kind <= SELECTOR_LIKE;
+}
+
+uint32_t selector_fields(const struct selector *selector, struct span *out, uint32_t max)
+{
+    uint32_t found = 0;
+
+    for (uint16_t i = 0; i < selector->count; i++) {
+        struct span field;
+        uint32_t seen = 0;
+
+        if (!is_test(&selector->nodes[i]))
+            continue;
+        field = text_of(selector, &selector->nodes[i]);
+        while (seen < found && seen < max && !span_equal(out[seen], field))
+            seen++;
+        if (seen < found && seen < max)
+            continue;
+        if (found < max)
+            out[found] = field;
+        found++;
+    }
+    return found;
+}
+
 bool selector_matches(const struct selector *selector, selector_lookup *lookup, void *self)
 {
     bool stack[SELECTOR_DEPTH_MAX + 1] = {false};

@@ -82,5 +82,9 @@ typedef bool selector_lookup(void *self, struct span field, uint32_t index, stru
 
 bool selector_matches(const struct selector *selector, selector_lookup *lookup, void *self);
 
+/* The different fields the selector asks for, in order of appearance; spans into `selector`.
+ * Returns their number; past `max` it may count a field twice, and `out` has the first ones. */
+uint32_t selector_fields(const struct selector *selector, struct span *out, uint32_t max);
+
 /* Whether the selector names exactly every device: the dangerous one. */
 bool selector_is_all(const struct selector *selector);

@@ -267,6 +267,23 @@ static void test_patterns_take_linear_time(void **state)
     assert_false(selector_matches(&selector, lookup, NULL));
 }
 
+static void test_fields_are_named_once(void **state)
+{
+    struct span fields[3];
+
+    (void)state;
+    assert_int_equal(selector_parse(span_of("hw = a and (site in (oslo, rome) or not has note) and "
+                                            "hardware != b and version < 2"),
+                                    &selector, NULL, NULL),
+                     ERR_OK);
+    assert_int_equal(selector_fields(&selector, fields, COUNT_OF(fields)), 4);
+    assert_true(span_is(fields[0], "hw"));
+    assert_true(span_is(fields[1], "site"));
+    assert_true(span_is(fields[2], "note"));
+    assert_int_equal(selector_parse(span_of("all"), &selector, NULL, NULL), ERR_OK);
+    assert_int_equal(selector_fields(&selector, fields, COUNT_OF(fields)), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_everybody_is_recognised),
         cmocka_unit_test(test_patterns_take_linear_time),
+        cmocka_unit_test(test_fields_are_named_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
