@@ -20,6 +20,7 @@ def register(path, count):
     columns = [row[1:3] for row in database.execute("PRAGMA table_info(device)")]
     known = {"tenant": lambda i: 1, "id": lambda i: i + 1, "name": lambda i: f"device-{i:06}",
              "status": lambda i: 1, "key_sha256": lambda i: digest[i],
+             "product": lambda i: "gateway", "hardware": lambda i: "board",
              "created_ms": lambda i: now, "status_ms": lambda i: now}
     zero = {"INTEGER": 0, "TEXT": "", "BLOB": b""}
 

@@ -48,11 +48,7 @@ static uint64_t mix_text(uint64_t hash, struct span text)
 
 static uint64_t stratum_of(const struct device_facts *facts)
 {
-    struct span hardware = {0};
-    void *self = (void *)(uintptr_t)facts; /* only read */
-
-    (void)facts_lookup(self, SPAN_LITERAL(ATTRIBUTE_HARDWARE), 0, &hardware); /* empty: unknown */
-    return mix_text(mix_text(1, hardware), span_of(facts->row.version));
+    return mix_text(mix_text(1, span_of(facts->row.hardware)), span_of(facts->row.version));
 }
 
 /* The seam for "stable links first within each stratum": whatever is smaller comes earlier. */
@@ -78,19 +74,25 @@ static enum err busy_elsewhere(struct candidates *all, const struct device_row *
     return ERR_OK;
 }
 
+/* Most who are out of the question are so whatever they have been assigned; only for the others
+ * that is looked up. */
 static enum err judge(struct candidates *all, const struct device_facts *facts, bool *eligible)
 {
     struct assignment_row row;
     struct decide_room room;
     bool busy;
-    enum err err =
-        store_assignment_of(all->app->db, facts->row.tenant, facts->row.id, all->row->id, &row);
 
-    if (err != ERR_OK && err != ERR_NOT_FOUND)
-        return err;
+    facts_for_decide(&facts->row, all->row, all->release, NULL, true, false, all->now, &room);
+    *eligible = decide_eligible(&room.facts, NULL);
+    if (!*eligible)
+        return ERR_OK;
+    if (facts->takes_part) {
+        TRY(store_assignment_of(all->app->db, facts->row.tenant, facts->row.id, all->row->id,
+                                &row));
+        room.facts.assignment = &row.assignment;
+    }
     TRY(busy_elsewhere(all, &facts->row, &busy));
-    facts_for_decide(all->app, facts, all->row, all->release,
-                     err == ERR_OK ? &row.assignment : NULL, true, busy, all->now, &room);
+    room.device.other_rollout = busy;
     *eligible = decide_eligible(&room.facts, NULL);
     return ERR_OK;
 }
@@ -112,11 +114,8 @@ static enum err gather(void *self, const struct device_facts *facts)
 {
     struct candidates *all = self;
     struct candidate *candidate;
-    bool eligible, reached;
+    bool eligible;
 
-    TRY(facts_reached(all->app, facts, all->release, all->row->id, &reached));
-    if (!reached)
-        return ERR_OK;
     TRY(judge(all, facts, &eligible));
     candidate = grow(all);
     *candidate = (struct candidate){.device = facts->row.id,
@@ -210,9 +209,11 @@ static enum err assign(struct candidates *all, const struct candidate *candidate
 static enum err choose(struct candidates *all, uint8_t stage, uint32_t count, struct admission *out)
 {
     struct selector selector;
+    const struct facts_question question = {
+        .selector = &selector, .release = all->release, .rollout = all->row->id};
 
     TRY(selector_parse(span_of(all->row->selector), &selector, NULL, NULL));
-    TRY(facts_each(all->app, all->row->tenant, &selector, gather, all));
+    TRY(facts_each(all->app, all->row->tenant, &question, gather, all));
     put_in_order(all);
     out->selected = (uint32_t)all->count;
     out->counted = true;

@@ -28,7 +28,7 @@ enum err course_assignment(struct app *app, struct assignment_row *row,
 
 struct admission {
     uint32_t admitted; /* devices */
-    uint32_t selected; /* devices the rollout reaches now; see facts_reached() */
+    uint32_t selected; /* devices the rollout reaches now; see struct facts_question */
     bool counted;      /* false: nobody was looked at */
 };
 
@@ -39,5 +39,5 @@ enum err admit(struct app *app, const struct rollout_row *row, uint8_t stage, ui
 /* What a change of an assignment means for its device: which one it has or shall get. */
 enum err course_attach(struct app *app, const struct assignment_row *row) MUST_USE;
 
-/* How many devices the rollout reaches: its selector matches, and see facts_reached(). */
+/* How many devices the rollout reaches, see struct facts_question. */
 enum err course_count(struct app *app, const struct rollout_row *row, uint32_t *count) MUST_USE;

@@ -25,12 +25,6 @@ static bool attribute(const struct device_facts *facts, struct span name, struct
     return false;
 }
 
-static bool hardware(const struct device_facts *facts, struct span *value)
-{
-    return attribute(facts, SPAN_LITERAL(ATTRIBUTE_HARDWARE), value) ||
-           attribute(facts, SPAN_LITERAL("hardware"), value);
-}
-
 static bool member(const char (*list)[NAME_SIZE_MAX + 1], uint32_t count, uint32_t index,
                    struct span *value)
 {
@@ -48,6 +42,10 @@ bool facts_lookup(void *self, struct span field, uint32_t index, struct span *va
         return one(index, facts->row.name, value);
     if (span_is(field, "status"))
         return one(index, device_status_name(facts->row.status), value);
+    if (span_is(field, ATTRIBUTE_PRODUCT))
+        return one(index, facts->row.product, value);
+    if (span_is(field, ATTRIBUTE_HARDWARE))
+        return one(index, facts->row.hardware, value);
     if (span_is(field, "version") && facts->row.version[0] != '\0')
         return one(index, facts->row.version, value);
     if (span_is(field, "hold"))
@@ -56,8 +54,6 @@ bool facts_lookup(void *self, struct span field, uint32_t index, struct span *va
         return member(facts->tags, facts->tag_count, index, value);
     if (span_is(field, "group"))
         return member(facts->groups, facts->group_count, index, value);
-    if (span_is(field, ATTRIBUTE_HARDWARE))
-        return index == 0 && hardware(facts, value);
     return index == 0 && attribute(facts, field, value);
 }
 
@@ -69,22 +65,6 @@ bool facts_match(const struct selector *selector, const struct device_facts *fac
 }
 
 /* ---- decisions ---- */
-
-/* A floor that cannot be read may be any: no release is above it. A device that says nothing of
- * a floor has none. */
-static uint32_t floor_of(struct span text)
-{
-    uint64_t value = 0;
-
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.at[i] < '0' || text.at[i] > '9')
-            return UINT32_MAX;
-        value = value * 10 + (uint64_t)(text.at[i] - '0');
-        if (value > UINT32_MAX)
-            return UINT32_MAX;
-    }
-    return text.size > 0 ? (uint32_t)value : UINT32_MAX;
-}
 
 /* "a b c" to spans into `text`. */
 static uint32_t split(const char *text, struct span *out, uint32_t max)
@@ -102,20 +82,17 @@ static uint32_t split(const char *text, struct span *out, uint32_t max)
     return count;
 }
 
-static void fill_device(const struct device_facts *facts, struct decide_device *out)
+static void fill_device(const struct device_row *row, struct decide_device *out)
 {
-    struct span floor = {0};
-
-    *out = (struct decide_device){.status = facts->row.status,
-                                  .held = facts->row.hold,
-                                  .version = span_of(facts->row.version),
-                                  .heard_at = facts->row.last_seen,
-                                  .utc_offset_min = facts->row.utc_offset_min};
-    (void)attribute(facts, SPAN_LITERAL(ATTRIBUTE_PRODUCT), &out->product); /* empty: unknown */
-    (void)hardware(facts, &out->hardware);
-    if (attribute(facts, SPAN_LITERAL(ATTRIBUTE_FLOOR), &floor))
-        out->security_floor = floor_of(floor);
-    memcpy(out->running, facts->row.running, DIGEST_SIZE);
+    *out = (struct decide_device){.status = row->status,
+                                  .held = row->hold,
+                                  .product = span_of(row->product),
+                                  .hardware = span_of(row->hardware),
+                                  .version = span_of(row->version),
+                                  .security_floor = row->security_floor,
+                                  .heard_at = row->last_seen,
+                                  .utc_offset_min = row->utc_offset_min};
+    memcpy(out->running, row->running, DIGEST_SIZE);
 }
 
 static void fill_release(const struct release_row *release, struct decide_room *out)
@@ -132,14 +109,12 @@ static void fill_release(const struct release_row *release, struct decide_room *
     memcpy(out->release.sha256, release->plain_sha256, DIGEST_SIZE);
 }
 
-void facts_for_decide(const struct app *app, const struct device_facts *device,
-                      const struct rollout_row *rollout, const struct release_row *release,
-                      const struct assignment *assignment, bool selected, bool other_rollout,
-                      struct utc now, struct decide_room *out)
+void facts_for_decide(const struct device_row *device, const struct rollout_row *rollout,
+                      const struct release_row *release, const struct assignment *assignment,
+                      bool selected, bool other_rollout, struct utc now, struct decide_room *out)
 {
     CHECK((rollout == NULL) == (release == NULL));
     *out = (struct decide_room){0};
-    (void)app;
     fill_device(device, &out->device);
     out->device.other_rollout = other_rollout;
     out->facts = (struct decide_facts){.now = now, .device = &out->device, .selected = selected};
@@ -156,21 +131,98 @@ void facts_for_decide(const struct app *app, const struct device_facts *device,
             .held = true, .sentence = "the release has been withdrawn by its signers"};
 }
 
+bool facts_fit(const struct device_row *device, const struct release_row *release)
+{
+    struct span names[HARDWARE_MAX];
+    uint32_t count = split(release->hardware, names, HARDWARE_MAX);
+
+    if (strcmp(device->product, release->product) != 0)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (span_is(names[i], device->hardware))
+            return true;
+    }
+    return count == 0;
+}
+
 /* ---- walking the fleet ---- */
 
-static enum err visit_page(const struct selector *selector, const struct device_facts *page,
+/* Fields that no attribute stands behind; see facts_lookup(). */
+static bool is_attribute(struct span field)
+{
+    static const char *const rows[] = {
+        "name", "status", ATTRIBUTE_PRODUCT, ATTRIBUTE_HARDWARE, "version", "hold", "tag", "group"};
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (span_is(field, rows[i]))
+            return false;
+    }
+    return true;
+}
+
+static void ask_for(struct device_walk *walk, struct span attribute_name)
+{
+    if (walk->attribute_count < DEVICE_WALK_NAMES_MAX)
+        walk->attributes[walk->attribute_count] = attribute_name;
+    walk->attribute_count++;
+}
+
+/* What the selector looks at. */
+static void ask_for_fields(struct device_walk *walk, const struct selector *selector)
+{
+    struct span fields[2 * DEVICE_WALK_NAMES_MAX];
+    uint32_t count = selector_fields(selector, fields, COUNT_OF(fields));
+
+    if (count > COUNT_OF(fields)) { /* too many to sort out */
+        walk->tags = walk->groups = true;
+        walk->attribute_count = DEVICE_WALK_NAMES_MAX + 1;
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        walk->tags |= span_is(fields[i], "tag");
+        walk->groups |= span_is(fields[i], "group");
+        if (is_attribute(fields[i]))
+            ask_for(walk, fields[i]);
+    }
+}
+
+static struct device_walk walk_for(int64_t tenant, const struct facts_question *question)
+{
+    struct device_walk walk = {
+        .tenant = tenant, .status = DEVICE_ACTIVE, .rollout = question->rollout};
+
+    if (question->selector)
+        ask_for_fields(&walk, question->selector);
+    return walk;
+}
+
+static bool is_meant(const struct facts_question *question, const struct device_facts *facts)
+{
+    const struct release_row *release = question->release;
+
+    if (question->selector && !facts_match(question->selector, facts))
+        return false;
+    if (!release)
+        return true;
+    return facts_fit(&facts->row, release) &&
+           (facts->takes_part || !facts->row.running_known ||
+            memcmp(facts->row.running, release->plain_sha256, DIGEST_SIZE) != 0);
+}
+
+static enum err visit_page(const struct facts_question *question, const struct device_facts *page,
                            uint32_t count, facts_visit *visit, void *self)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (page[i].row.status == DEVICE_ACTIVE && (!selector || facts_match(selector, &page[i])))
+        if (is_meant(question, &page[i]))
             TRY(visit(self, &page[i]));
     }
     return ERR_OK;
 }
 
-enum err facts_each(struct app *app, int64_t tenant, const struct selector *selector,
+enum err facts_each(struct app *app, int64_t tenant, const struct facts_question *question,
                     facts_visit *visit, void *self)
 {
+    const struct device_walk walk = walk_for(tenant, question);
     struct device_facts *page = calloc(DEVICE_PAGE_MAX, sizeof *page);
     uint32_t count = DEVICE_PAGE_MAX;
     enum err err = ERR_OK;
@@ -179,54 +231,18 @@ enum err facts_each(struct app *app, int64_t tenant, const struct selector *sele
     CHECK(page);
     app->walked = 0;
     while (err == ERR_OK && count == DEVICE_PAGE_MAX) {
-        err = store_device_page(app->db, tenant, after, DEVICE_PAGE_MAX, page, &count);
+        err = store_device_walk(app->db, &walk, after, DEVICE_PAGE_MAX, page, &count);
         if (err != ERR_OK || count == 0)
             break;
         after = page[count - 1].row.id;
         app->walked += count;
-        err = visit_page(selector, page, count, visit, self);
+        err = visit_page(question, page, count, visit, self);
     }
     free(page);
     return err;
 }
 
-bool facts_fit(const struct device_facts *facts, const struct release_row *release)
-{
-    struct span names[HARDWARE_MAX], own, product;
-    uint32_t count = split(release->hardware, names, HARDWARE_MAX);
-
-    if (!attribute(facts, SPAN_LITERAL(ATTRIBUTE_PRODUCT), &product) ||
-        !span_is(product, release->product))
-        return false;
-    if (count == 0 || !hardware(facts, &own))
-        return count == 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (span_equal(names[i], own))
-            return true;
-    }
-    return false;
-}
-
-enum err facts_reached(struct app *app, const struct device_facts *facts,
-                       const struct release_row *release, int64_t rollout, bool *reached)
-{
-    const struct device_row *row = &facts->row;
-    struct assignment_row assignment;
-    enum err err = ERR_NOT_FOUND;
-
-    *reached = facts_fit(facts, release);
-    if (!*reached || !row->running_known ||
-        memcmp(row->running, release->plain_sha256, DIGEST_SIZE) != 0)
-        return ERR_OK;
-    if (rollout != 0)
-        err = store_assignment_of(app->db, row->tenant, row->id, rollout, &assignment);
-    *reached = err == ERR_OK;
-    return err == ERR_NOT_FOUND ? ERR_OK : err;
-}
-
 struct counting {
-    struct app *app;
-    const struct facts_question *question;
     char (*sample)[NAME_SIZE_MAX + 1];
     uint32_t sample_max, sampled, count;
 };
@@ -234,13 +250,7 @@ struct counting {
 static enum err count_one(void *self, const struct device_facts *facts)
 {
     struct counting *counting = self;
-    const struct facts_question *question = counting->question;
-    bool reached = true;
 
-    if (question->release)
-        TRY(facts_reached(counting->app, facts, question->release, question->rollout, &reached));
-    if (!reached)
-        return ERR_OK;
     counting->count++;
     if (counting->sampled < counting->sample_max)
         memcpy(counting->sample[counting->sampled++], facts->row.name, NAME_SIZE_MAX + 1);
@@ -251,10 +261,9 @@ enum err facts_count(struct app *app, int64_t tenant, const struct facts_questio
                      char (*sample)[NAME_SIZE_MAX + 1], uint32_t sample_max, uint32_t *sampled,
                      uint32_t *count)
 {
-    struct counting counting = {
-        .app = app, .question = question, .sample = sample, .sample_max = sample_max};
+    struct counting counting = {.sample = sample, .sample_max = sample_max};
 
-    TRY(facts_each(app, tenant, question->selector, count_one, &counting));
+    TRY(facts_each(app, tenant, question, count_one, &counting));
     if (sampled)
         *sampled = counting.sampled;
     *count = counting.count;

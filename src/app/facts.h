@@ -10,13 +10,8 @@
 #include "store/release.h"
 #include "store/rollout.h"
 
-/* What a device says of itself in its inventory that decides about updates. */
-#define ATTRIBUTE_PRODUCT  "product"
-#define ATTRIBUTE_HARDWARE "hw" /* "hardware" is understood too */
-#define ATTRIBUTE_FLOOR    "security_floor"
-
-/* Fields: name, status, product, hw, version, tag, group, hold, running, release; anything else
- * is an attribute. A selector_lookup; `self` is a struct device_facts. */
+/* Fields: name, status, product, hw, version, hold, tag, group; anything else is an attribute. A
+ * selector_lookup; `self` is a struct device_facts. */
 bool facts_lookup(void *self, struct span field, uint32_t index, struct span *value);
 
 bool facts_match(const struct selector *selector, const struct device_facts *facts);
@@ -32,33 +27,31 @@ struct decide_room {
 
 /* `rollout`, `release` and `assignment` may be NULL (release exactly when rollout is). All
  * arguments must outlive `out`. `facts.in_hand` is left false; polls and reports set it. */
-void facts_for_decide(const struct app *app, const struct device_facts *device,
-                      const struct rollout_row *rollout, const struct release_row *release,
-                      const struct assignment *assignment, bool selected, bool other_rollout,
-                      struct utc now, struct decide_room *out);
+void facts_for_decide(const struct device_row *device, const struct rollout_row *rollout,
+                      const struct release_row *release, const struct assignment *assignment,
+                      bool selected, bool other_rollout, struct utc now, struct decide_room *out);
 
-/* Call `visit` for every active device that matches (`selector` NULL: all), in order of id;
- * it returns ERR_OK to go on. The visitor may use the database. */
+/* Which active devices are meant: those that match and, with a release, are reached by a rollout
+ * of it: product and hardware fit, and the device does not run the release already, unless that
+ * rollout has brought it there. Devices that others have updated would otherwise be waited for
+ * as ones that are out of reach. */
+struct facts_question {
+    const struct selector *selector;   /* NULL: all */
+    const struct release_row *release; /* NULL: any device that matches is meant */
+    int64_t rollout;                   /* 0: none yet */
+};
+
+/* Call `visit` for every device that is meant, in order of id; it returns ERR_OK to go on. Only
+ * what a decision, a stratum or the selector asks for is filled in (see store_device_walk()). The
+ * visitor may use the database. */
 typedef enum err facts_visit(void *self, const struct device_facts *facts);
-enum err facts_each(struct app *app, int64_t tenant, const struct selector *selector,
+enum err facts_each(struct app *app, int64_t tenant, const struct facts_question *question,
                     facts_visit *visit, void *self) MUST_USE;
 
-/* Whether a rollout of `release` reaches the device: product and hardware fit, and it does not run
- * the release already, unless `rollout` (0: none yet) has brought it there. Devices that others
- * have updated would otherwise be waited for as ones that are out of reach. */
-enum err facts_reached(struct app *app, const struct device_facts *facts,
-                       const struct release_row *release, int64_t rollout, bool *reached) MUST_USE;
-
-/* How many active devices match (`selector` NULL: all) and, with a `release`, are reached by it.
- * Names of the first `sample_max` go to `sample`; may be 0. */
-struct facts_question {
-    const struct selector *selector;
-    const struct release_row *release; /* NULL: any device that matches counts */
-    int64_t rollout;                   /* see facts_reached() */
-};
+/* How many devices are meant. Names of the first `sample_max` go to `sample`; may be 0. */
 enum err facts_count(struct app *app, int64_t tenant, const struct facts_question *question,
                      char (*sample)[NAME_SIZE_MAX + 1], uint32_t sample_max, uint32_t *sampled,
                      uint32_t *count) MUST_USE;
 
 /* Whether product and hardware of the release are the device's, whatever it runs. */
-bool facts_fit(const struct device_facts *facts, const struct release_row *release);
+bool facts_fit(const struct device_row *device, const struct release_row *release);

@@ -61,7 +61,7 @@ static enum err weigh(struct explaining *explaining, enum relevance *out, bool *
         return ERR_OK;
     }
     TRY(store_release_get(explaining->app->db, row->tenant, row->release, &release));
-    if (facts_fit(&explaining->device, &release))
+    if (facts_fit(&explaining->device.row, &release))
         *out = draft ? RELEVANCE_DRAFT : RELEVANCE_OPEN;
     else
         *out = draft ? RELEVANCE_NONE : RELEVANCE_MISFIT;
@@ -142,7 +142,7 @@ static enum err explain(struct explaining *explaining, struct explanation *out)
 
     TRY(find_rollout(explaining));
     any = explaining->relevance != RELEVANCE_NONE;
-    facts_for_decide(explaining->app, &explaining->device, any ? &explaining->rollout : NULL,
+    facts_for_decide(&explaining->device.row, any ? &explaining->rollout : NULL,
                      any ? &explaining->release : NULL,
                      explaining->has_assignment ? &explaining->assignment.assignment : NULL,
                      explaining->selected, false, explaining->now, &room);

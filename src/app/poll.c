@@ -109,16 +109,14 @@ static enum err look_back(struct polling *polling)
 static enum err decide_on_it(struct polling *polling)
 {
     struct device_call *call = polling->call;
-    struct device_facts facts;
     struct decide_room room;
 
     TRY(store_rollout_get(polling->app->db, call->device.tenant, call->assignment.rollout,
                           &call->rollout));
     TRY(store_release_get(polling->app->db, call->device.tenant, call->assignment.release,
                           &call->release));
-    TRY(store_device_facts(polling->app->db, call->device.tenant, call->device.id, &facts));
-    facts_for_decide(polling->app, &facts, &call->rollout, &call->release,
-                     &call->assignment.assignment, true, false, call->now, &room);
+    facts_for_decide(&call->device, &call->rollout, &call->release, &call->assignment.assignment,
+                     true, false, call->now, &room);
     room.facts.in_hand = polling->poll->assignment == (uint64_t)call->assignment.id;
     polling->decision = decide(&room.facts);
     return ERR_OK;

@@ -127,14 +127,12 @@ static enum err ask(struct reporting *reporting, struct decision *out)
 {
     struct device_call *call = reporting->call;
     struct db *db = reporting->app->db;
-    struct device_facts facts;
     struct decide_room room;
 
     TRY(store_rollout_get(db, call->device.tenant, call->assignment.rollout, &call->rollout));
     TRY(store_release_get(db, call->device.tenant, call->assignment.release, &call->release));
-    TRY(store_device_facts(db, call->device.tenant, call->device.id, &facts));
-    facts_for_decide(reporting->app, &facts, &call->rollout, &call->release,
-                     &call->assignment.assignment, true, false, call->now, &room);
+    facts_for_decide(&call->device, &call->rollout, &call->release, &call->assignment.assignment,
+                     true, false, call->now, &room);
     room.facts.in_hand = true;
     *out = decide(&room.facts);
     return ERR_OK;

@@ -7,7 +7,7 @@
 #define COLUMNS                                                                              \
     "d.id, d.name, d.status, d.key_sha256, d.utc_offset_min, d.hold, d.note, d.created_ms,"  \
     " d.status_ms, s.running, s.other, s.version, s.inventory, s.boot_count, s.agent_state," \
-    " s.last_seen_ms, s.assignment, s.wanted"
+    " s.last_seen_ms, s.assignment, s.wanted, d.product, d.hardware, d.security_floor"
 #define TABLES " FROM device d JOIN device_state s ON s.tenant = d.tenant AND s.device = d.id"
 
 bool device_name_valid(struct span name)
@@ -56,6 +56,9 @@ static void read_row(struct db *db, int64_t tenant, struct device_row *out)
     out->last_seen.ms = db_column_int(db, 15);
     out->assignment = db_column_int(db, 16);
     out->wanted = (uint32_t)db_column_int(db, 17);
+    db_column_text(db, 18, out->product, sizeof out->product);
+    db_column_text(db, 19, out->hardware, sizeof out->hardware);
+    out->security_floor = (uint32_t)db_column_int(db, 20);
 }
 
 static void bind_digest(struct db *db, bool known, const uint8_t digest[DIGEST_SIZE])
@@ -266,14 +269,11 @@ static void bind_range(struct db *db, const struct device_facts *out, uint32_t c
     db_bind_int(db, out[count - 1].row.id);
 }
 
-static enum err read_attributes(struct db *db, struct device_facts *out, uint32_t count)
+static enum err take_attributes(struct db *db, struct device_facts *out, uint32_t count)
 {
     uint32_t at = 0;
     bool row;
 
-    db_query(db, "SELECT device, name, value FROM attribute"
-                 " WHERE tenant = $1 AND device BETWEEN $2 AND $3 ORDER BY device, name");
-    bind_range(db, out, count);
     for (;;) {
         struct device_facts *facts;
         struct attribute *attribute;
@@ -288,6 +288,27 @@ static enum err read_attributes(struct db *db, struct device_facts *out, uint32_
         db_column_text(db, 1, attribute->name, sizeof attribute->name);
         db_column_text(db, 2, attribute->value, sizeof attribute->value);
     }
+}
+
+static enum err read_attributes(struct db *db, struct device_facts *out, uint32_t count)
+{
+    db_query(db, "SELECT device, name, value FROM attribute"
+                 " WHERE tenant = $1 AND device BETWEEN $2 AND $3 ORDER BY device, name");
+    bind_range(db, out, count);
+    return take_attributes(db, out, count);
+}
+
+/* One attribute of every device of the page: a seek each, where reading them all steps over the
+ * rows of all the others. */
+static enum err read_named(struct db *db, struct span name, struct device_facts *out,
+                           uint32_t count)
+{
+    db_query(db, "SELECT a.device, a.name, a.value FROM device d CROSS JOIN attribute a"
+                 " ON a.name = $1 AND a.tenant = d.tenant AND a.device = d.id"
+                 " WHERE d.tenant = $2 AND d.id BETWEEN $3 AND $4 ORDER BY d.id");
+    db_bind_span(db, name);
+    bind_range(db, out, count);
+    return take_attributes(db, out, count);
 }
 
 static enum err read_tags(struct db *db, struct device_facts *out, uint32_t count)
@@ -340,6 +361,69 @@ enum err store_device_page(struct db *db, int64_t tenant, int64_t after, uint32_
     TRY(read_attributes(db, out, *count));
     TRY(read_tags(db, out, *count));
     return read_groups(db, out, *count);
+}
+
+static void read_walked(struct db *db, int64_t tenant, struct device_facts *out)
+{
+    struct device_row *row = &out->row;
+
+    out->attribute_count = out->tag_count = out->group_count = 0;
+    *row = (struct device_row){.tenant = tenant};
+    row->id = db_column_int(db, 0);
+    db_column_text(db, 1, row->name, sizeof row->name);
+    row->utc_offset_min = (int32_t)db_column_int(db, 2);
+    row->hold = db_column_int(db, 3) != 0;
+    row->running_known = db_column_digest(db, 4, row->running);
+    db_column_text(db, 5, row->version, sizeof row->version);
+    row->last_seen.ms = db_column_int(db, 6);
+    row->assignment = db_column_int(db, 7);
+    db_column_text(db, 8, row->product, sizeof row->product);
+    db_column_text(db, 9, row->hardware, sizeof row->hardware);
+    row->security_floor = (uint32_t)db_column_int(db, 10);
+    out->takes_part = db_column_int(db, 11) != 0;
+}
+
+static enum err walk_rows(struct db *db, const struct device_walk *walk, int64_t after,
+                          uint32_t max, struct device_facts *out, uint32_t *count)
+{
+    bool row;
+
+    *count = 0;
+    db_query(db, "SELECT d.id, d.name, d.utc_offset_min, d.hold, s.running, s.version,"
+                 " s.last_seen_ms, s.assignment, d.product, d.hardware, d.security_floor, $1 <> 0 "
+                 "AND EXISTS (SELECT 1 FROM assignment a"
+                 " WHERE a.tenant = d.tenant AND a.device = d.id AND a.rollout = $1)" TABLES
+                 " WHERE d.tenant = $2 AND d.status = $3 AND d.id > $4 ORDER BY d.id LIMIT $5");
+    db_bind_int(db, walk->rollout);
+    db_bind_int(db, walk->tenant);
+    db_bind_int(db, walk->status);
+    db_bind_int(db, after);
+    db_bind_int(db, max);
+    for (;;) {
+        TRY(db_step(db, &row));
+        if (!row)
+            return ERR_OK;
+        CHECK(*count < max);
+        read_walked(db, walk->tenant, &out[*count]);
+        out[(*count)++].row.status = walk->status;
+    }
+}
+
+enum err store_device_walk(struct db *db, const struct device_walk *walk, int64_t after,
+                           uint32_t max, struct device_facts *out, uint32_t *count)
+{
+    CHECK(max > 0 && max <= DEVICE_PAGE_MAX);
+    TRY(walk_rows(db, walk, after, max, out, count));
+    if (*count == 0)
+        return ERR_OK;
+    if (walk->attribute_count > DEVICE_WALK_NAMES_MAX)
+        TRY(read_attributes(db, out, *count));
+    for (uint32_t i = 0;
+         i < walk->attribute_count && walk->attribute_count <= DEVICE_WALK_NAMES_MAX; i++)
+        TRY(read_named(db, walk->attributes[i], out, *count));
+    if (walk->tags)
+        TRY(read_tags(db, out, *count));
+    return walk->groups ? read_groups(db, out, *count) : ERR_OK;
 }
 
 enum err store_device_facts(struct db *db, int64_t tenant, int64_t id, struct device_facts *out)

@@ -30,6 +30,10 @@ struct device_row {
     char note[NOTE_SIZE_MAX + 1];
     struct utc created, status_since;
 
+    /* Copies of attributes, see store_attributes_set(); "" and 0: none */
+    char product[ATTRIBUTE_SIZE_MAX + 1], hardware[ATTRIBUTE_SIZE_MAX + 1];
+    uint32_t security_floor; /* UINT32_MAX: cannot be read, so it may be any */
+
     /* device_state */
     bool running_known, other_known;
     uint8_t running[DIGEST_SIZE], other[DIGEST_SIZE];
@@ -55,6 +59,7 @@ struct device_facts {
     uint32_t tag_count;
     char groups[GROUPS_MAX][NAME_SIZE_MAX + 1];
     uint32_t group_count;
+    bool takes_part; /* store_device_walk() only: in its rollout */
 };
 
 /* Whether it is 1..64 characters of [A-Za-z0-9._-] and does not begin with a dot. */
@@ -70,7 +75,7 @@ enum err store_device_find(struct db *db, int64_t tenant, struct span name,
 enum err store_device_get(struct db *db, int64_t tenant, int64_t id,
                           struct device_row *out) MUST_USE;
 
-/* Write name-independent identity: status, status_since, key, offset, hold, note. */
+/* Write status, status_since, key, offset, hold, note. */
 enum err store_device_save(struct db *db, const struct device_row *row) MUST_USE;
 
 /* Write device_state whole. */
@@ -106,6 +111,23 @@ enum err store_device_remove(struct db *db, int64_t tenant, int64_t id) MUST_USE
 enum err store_device_page(struct db *db, int64_t tenant, int64_t after, uint32_t max,
                            struct device_facts *out, uint32_t *count) MUST_USE;
 
+#define DEVICE_WALK_NAMES_MAX 8u /* attributes a walk may name; more cost no less than all */
+
+/* Which devices a walk sees, and what it reads of them: it may be a hundred thousand. */
+struct device_walk {
+    int64_t tenant;
+    enum device_status status;
+    int64_t rollout; /* 0: none */
+    bool tags, groups;
+    uint32_t attribute_count; /* past DEVICE_WALK_NAMES_MAX: all attributes */
+    struct span attributes[DEVICE_WALK_NAMES_MAX];
+};
+
+/* As store_device_page(), but only devices with that status, only the attributes named, and of
+ * the row only id, name, status, offset, hold, running, version, last_seen and assignment. */
+enum err store_device_walk(struct db *db, const struct device_walk *walk, int64_t after,
+                           uint32_t max, struct device_facts *out, uint32_t *count) MUST_USE;
+
 /* The facts of one device. */
 enum err store_device_facts(struct db *db, int64_t tenant, int64_t id,
                             struct device_facts *out) MUST_USE;
@@ -114,7 +136,13 @@ enum err store_device_facts(struct db *db, int64_t tenant, int64_t id,
 enum err store_device_count(struct db *db, int64_t tenant,
                             int64_t counts[DEVICE_STATUS_COUNT]) MUST_USE;
 
-/* Replace the attributes; `count` at most ATTRIBUTES_MAX. */
+/* What a device says of itself in its inventory that decides about updates. */
+#define ATTRIBUTE_PRODUCT      "product"
+#define ATTRIBUTE_HARDWARE     "hw"
+#define ATTRIBUTE_HARDWARE_TOO "hardware" /* another word for it */
+#define ATTRIBUTE_FLOOR        "security_floor"
+
+/* Replace the attributes, and their copies in the device's row; `count` at most ATTRIBUTES_MAX. */
 enum err store_attributes_set(struct db *db, int64_t tenant, int64_t device,
                               const struct attribute *attributes, uint32_t count) MUST_USE;
 

@@ -1,10 +1,53 @@
 /* Attributes, tags and groups of devices. */
+#include <string.h>
+
 #include "base/check.h"
 #include "store/device.h"
 
 static enum err clear(struct db *db, const char *sql, int64_t tenant, int64_t device)
 {
     db_query(db, sql);
+    db_bind_int(db, tenant);
+    db_bind_int(db, device);
+    return db_run(db);
+}
+
+static const char *value_of(const struct attribute *attributes, uint32_t count, const char *name)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (strcmp(attributes[i].name, name) == 0)
+            return attributes[i].value;
+    }
+    return NULL;
+}
+
+/* A device that says nothing of a floor has none. One that cannot be read may be any. */
+static uint32_t floor_of(const char *text)
+{
+    uint64_t value = 0;
+
+    if (!text)
+        return 0;
+    if (text[0] == '\0' || text[strspn(text, "0123456789")] != '\0')
+        return UINT32_MAX;
+    for (; *text != '\0' && value < UINT32_MAX; text++)
+        value = value * 10 + (uint64_t)(*text - '0');
+    return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
+}
+
+static enum err copy_deciding(struct db *db, int64_t tenant, int64_t device,
+                              const struct attribute *attributes, uint32_t count)
+{
+    const char *product = value_of(attributes, count, ATTRIBUTE_PRODUCT);
+    const char *hardware = value_of(attributes, count, ATTRIBUTE_HARDWARE);
+
+    if (!hardware)
+        hardware = value_of(attributes, count, ATTRIBUTE_HARDWARE_TOO);
+    db_query(db, "UPDATE device SET product = $1, hardware = $2, security_floor = $3"
+                 " WHERE tenant = $4 AND id = $5");
+    db_bind_text(db, product ? product : "");
+    db_bind_text(db, hardware ? hardware : "");
+    db_bind_int(db, floor_of(value_of(attributes, count, ATTRIBUTE_FLOOR)));
     db_bind_int(db, tenant);
     db_bind_int(db, device);
     return db_run(db);
@@ -23,7 +66,7 @@ enum err store_attributes_set(struct db *db, int64_t tenant, int64_t device,
         db_bind_text(db, attributes[i].value);
         TRY(db_run(db));
     }
-    return ERR_OK;
+    return copy_deciding(db, tenant, device, attributes, count);
 }
 
 enum err store_tags_set(struct db *db, int64_t tenant, int64_t device,

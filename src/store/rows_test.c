@@ -134,6 +134,126 @@ static void test_pages_carry_labels_of_the_right_device(void **state)
     free(page);
 }
 
+/* A fleet of one revoked device and of nine that name their site; the fifth takes part in 1. */
+static void furnish_walk(struct db *db)
+{
+    static const char tags[][NAME_SIZE_MAX + 1] = {"blue"};
+    struct attribute attributes[] = {{"rack", "7"}, {"site", "oslo"}, {"zone", "n"}};
+
+    for (int i = 0; i < 10; i++) {
+        char name[16];
+        int64_t id;
+
+        (void)snprintf(name, sizeof name, "gw-%d", i);
+        id = add_device(db, name);
+        (void)snprintf(attributes[1].value, sizeof attributes[1].value, "site-%d", i);
+        assert_int_equal(store_attributes_set(db, 1, id, attributes, 3), ERR_OK);
+        assert_int_equal(store_tags_set(db, 1, id, tags, 1), ERR_OK);
+    }
+    assert_int_equal(
+        db_script(db, "UPDATE device SET status = 3 WHERE id = 2;"
+                      "INSERT INTO release VALUES (1, 1, 'p', '1', 't', '', '', 0, 0, 0, 1, x'',"
+                      " 1, x'', 1024, x'', 1, 0, 1);"
+                      "INSERT INTO rollout VALUES (1, 1, 'r', 1, 'all', 1, '', 1, '', 1, 1, 0, 0,"
+                      " 0, 0, 0, 0, 1, 0, '', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
+                      "INSERT INTO assignment VALUES (1, 9, 5, 1, 1, zeroblob(32), x'', 0, 0, 0, 0,"
+                      " 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, '')"),
+        ERR_OK);
+}
+
+static void test_a_walk_reads_what_it_was_told(void **state)
+{
+    struct device_facts *page = calloc(DEVICE_PAGE_MAX, sizeof *page);
+    struct device_walk walk = {.tenant = 1, .status = DEVICE_ACTIVE, .rollout = 1};
+    struct db *db = *state;
+    uint32_t count;
+
+    furnish_walk(db);
+    walk.attributes[walk.attribute_count++] = SPAN_LITERAL("zone");
+    walk.attributes[walk.attribute_count++] = SPAN_LITERAL("site");
+    assert_int_equal(store_device_walk(db, &walk, 1, 4, page, &count), ERR_OK);
+    assert_int_equal(count, 4); /* without the revoked one */
+    assert_string_equal(page[0].row.name, "gw-2");
+    assert_int_equal(page[0].row.status, DEVICE_ACTIVE);
+    assert_int_equal(page[0].attribute_count, 2);
+    assert_string_equal(page[0].attributes[0].name, "zone");
+    assert_string_equal(page[0].attributes[1].value, "site-2");
+    assert_string_equal(page[3].attributes[1].value, "site-5");
+    assert_int_equal(page[0].tag_count, 0);
+    assert_false(page[1].takes_part);
+    assert_true(page[2].takes_part); /* id 5 */
+    walk.attribute_count = DEVICE_WALK_NAMES_MAX + 1;
+    walk.tags = true;
+    walk.rollout = 0;
+    assert_int_equal(store_device_walk(db, &walk, 4, 64, page, &count), ERR_OK);
+    assert_int_equal(count, 6);
+    assert_int_equal(page[0].attribute_count, 3);
+    assert_int_equal(page[0].tag_count, 1);
+    assert_false(page[0].takes_part);
+    walk.status = DEVICE_REVOKED;
+    assert_int_equal(store_device_walk(db, &walk, 0, 64, page, &count), ERR_OK);
+    assert_int_equal(count, 1);
+    assert_string_equal(page[0].row.name, "gw-1");
+    free(page);
+}
+
+static void check_copies(struct db *db, int64_t id, const char *product, const char *hardware,
+                         uint32_t floor)
+{
+    struct device_row row;
+
+    assert_int_equal(store_device_get(db, 1, id, &row), ERR_OK);
+    assert_string_equal(row.product, product);
+    assert_string_equal(row.hardware, hardware);
+    assert_true(row.security_floor == floor);
+}
+
+static void test_what_decides_is_copied_into_the_row(void **state)
+{
+    static const struct attribute first[] = {
+        {"hardware", "old"}, {"hw", "a"}, {"product", "pump"}, {"security_floor", "007"}};
+    static const struct attribute second[] = {{"hardware", "b"}, {"security_floor", "4294967296"}};
+    static const struct attribute third[] = {{"security_floor", "7x"}};
+    struct db *db = *state;
+    int64_t id = add_device(db, "gw-1");
+
+    check_copies(db, id, "", "", 0);
+    assert_int_equal(store_attributes_set(db, 1, id, first, COUNT_OF(first)), ERR_OK);
+    check_copies(db, id, "pump", "a", 7);
+    assert_int_equal(store_attributes_set(db, 1, id, second, COUNT_OF(second)), ERR_OK);
+    check_copies(db, id, "", "b", UINT32_MAX);
+    assert_int_equal(store_attributes_set(db, 1, id, third, COUNT_OF(third)), ERR_OK);
+    check_copies(db, id, "", "", UINT32_MAX);
+    assert_int_equal(store_attributes_set(db, 1, id, NULL, 0), ERR_OK);
+    check_copies(db, id, "", "", 0);
+}
+
+/* A database from before the copies gets the same ones. */
+static void test_copies_are_made_of_what_was_there(void **state)
+{
+    size_t count;
+    const struct migration *list = migrations(&count);
+    struct db *db;
+
+    (void)state;
+    assert_int_equal(db_sqlite_open(":memory:", &db, NULL), ERR_OK);
+    assert_int_equal(migrate_with(db, list, 1, (struct utc){1}, NULL), ERR_OK);
+    assert_int_equal(
+        db_script(db, "INSERT INTO device VALUES (1, 1, 'a', 1, x'', 0, 0, '', 1, 1),"
+                      " (1, 2, 'b', 1, x'', 0, 0, '', 1, 1), (1, 3, 'c', 1, x'', 0, 0, '', 1, 1);"
+                      "INSERT INTO device_state SELECT 1, id, x'', x'', '', x'', 0, 0, 0, 0, 0"
+                      " FROM device;"
+                      "INSERT INTO attribute VALUES (1, 1, 'hardware', 'old'), (1, 1, 'hw', 'x'),"
+                      " (1, 1, 'product', 'pump'), (1, 1, 'security_floor', '007'),"
+                      " (1, 2, 'hardware', 'y'), (1, 2, 'security_floor', '4294967296')"),
+        ERR_OK);
+    assert_int_equal(migrate(db, (struct utc){2}, NULL), ERR_OK);
+    check_copies(db, 1, "pump", "x", 7);
+    check_copies(db, 2, "", "y", UINT32_MAX);
+    check_copies(db, 3, "", "", 0);
+    db_close(db);
+}
+
 static void test_groups(void **state)
 {
     struct db *db = *state;
@@ -482,6 +602,9 @@ int main(void)
         ROWS(test_device_state_round_trip),
         ROWS(test_device_names_are_unique_and_plain),
         ROWS(test_pages_carry_labels_of_the_right_device),
+        ROWS(test_a_walk_reads_what_it_was_told),
+        ROWS(test_what_decides_is_copied_into_the_row),
+        ROWS(test_copies_are_made_of_what_was_there),
         ROWS(test_groups),
         ROWS(test_histories_keep_the_newest),
         ROWS(test_certificates),
