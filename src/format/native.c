@@ -56,6 +56,7 @@ struct layout {
 CHECK_STATIC(offsetof(struct native_digest, at) == offsetof(struct native_digest, known) + 1);
 CHECK_STATIC(offsetof(struct native_poll, inventory) ==
              offsetof(struct native_poll, inventory_known) + 1);
+CHECK_STATIC(offsetof(struct native_poll, nonce) == offsetof(struct native_poll, nonce_known) + 1);
 
 /* clang-format off */
 #define CLAIM_SIZE_MAX 128u /* bytes of a claim token */
@@ -86,6 +87,7 @@ static const struct field poll_fields[] = {
     {5, FIELD_DIGEST, MAY, offsetof(struct native_poll, inventory_known), NATIVE_INVENTORY_SIZE, 0},
     UINT(6, MAY,    poll, assignment, INT64_MAX),
     DIGEST(7, MAY,  poll, other),
+    {8, FIELD_DIGEST, MAY, offsetof(struct native_poll, nonce_known), NATIVE_NONCE_SIZE, 0},
 };
 static const struct field answer_fields[] = {
     UINT(1, NEEDED, answer, kind, NATIVE_ANSWER_COUNT - 1),
@@ -96,6 +98,7 @@ static const struct field answer_fields[] = {
     UINT(6, MAY,    answer, server_s, INT64_MAX / 1000),
     UINT(7, MAY,    answer, not_before_s, SECONDS_MAX),
     DIGEST(8, MAY,  answer, sha256),
+    BYTES(9, MAY,   answer, signed_assignment, NATIVE_SIGNED_SIZE_MAX),
 };
 static const struct field details_fields[] = {
     UINT(1, NEEDED, details, assignment, INT64_MAX),
@@ -117,6 +120,8 @@ static const struct field report_fields[] = {
     TEXT(6, MAY,    report, detail, DETAIL_SIZE_MAX),
     UINT(7, MAY,    report, percent, 100),
     UINT(8, MAY,    report, boot_count, UINT32_MAX),
+    TEXT(9, MAY,    report, reason, NAME_SIZE_MAX),
+    UINT(10, MAY,   report, epoch, UINT32_MAX),
 };
 static const struct field verdict_fields[] = {
     UINT(1, NEEDED, verdict, kind, NATIVE_VERDICT_COUNT - 1),

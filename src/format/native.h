@@ -16,9 +16,11 @@
 #include "base/limits.h"
 #include "base/span.h"
 
-#define NATIVE_MIME           "application/cbor"
-#define NATIVE_INVENTORY_SIZE 8u    /* bytes: the first of SHA-256 over the inventory message */
-#define NATIVE_DER_SIZE_MAX   4096u /* bytes of one certificate or signing request */
+#define NATIVE_MIME            "application/cbor"
+#define NATIVE_INVENTORY_SIZE  8u    /* bytes: the first of SHA-256 over the inventory message */
+#define NATIVE_DER_SIZE_MAX    4096u /* bytes of one certificate or signing request */
+#define NATIVE_NONCE_SIZE      16u   /* bytes: fresh for every poll */
+#define NATIVE_SIGNED_SIZE_MAX 1024u /* bytes of a signed assignment, see format/assignment.h */
 
 /* Known or not; when it is, all 32 bytes count. */
 struct native_digest {
@@ -109,6 +111,8 @@ struct native_poll {
     uint8_t inventory[NATIVE_INVENTORY_SIZE];
     uint64_t assignment;        /* in hand; 0 = none */
     struct native_digest other; /* whole verified image in the other bank */
+    bool nonce_known;
+    uint8_t nonce[NATIVE_NONCE_SIZE]; /* comes back in the signed assignment */
 };
 
 struct native_answer {
@@ -119,7 +123,8 @@ struct native_answer {
     uint32_t flags;     /* NATIVE_WANT_* */
     uint64_t server_s;  /* unix time of the server; advice only, never trusted */
     uint32_t not_before_s;
-    struct native_digest sha256; /* of the target */
+    struct native_digest sha256;   /* of the target */
+    struct span signed_assignment; /* NATIVE_INSTALL and NATIVE_ROLLBACK: who chose this */
 };
 
 struct native_details {
@@ -132,7 +137,7 @@ struct native_details {
 };
 
 struct native_report {
-    uint64_t id; /* unique per device and growing; the same id is the same report */
+    uint64_t id; /* unique per device and epoch, and growing; the same id is the same report */
     uint64_t assignment;
     enum native_phase phase;
     struct span err; /* err_name(); empty = ok */
@@ -140,6 +145,8 @@ struct native_report {
     struct span detail; /* a sentence for people */
     uint32_t percent;
     uint32_t boot_count;
+    struct span reason; /* why it said no, see agent/accept.h: "floor"; empty = none */
+    uint32_t epoch;     /* drawn at random when the device's record was made: ids start afresh */
 };
 
 struct native_verdict {

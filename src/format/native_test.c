@@ -81,7 +81,10 @@ static void test_poll_and_its_answers(void **state)
                       .inventory_known = true,
                       .inventory = {1, 2, 3, 4, 5, 6, 7, 8},
                       .assignment = 4711,
-                      .other = digest_from(0x80)});
+                      .other = digest_from(0x80),
+                      .nonce_known = true,
+                      .nonce = {0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7, 0xc8, 0xc9, 0xca,
+                                0xcb, 0xcc, 0xcd, 0xce, 0xcf}});
     ASSERT_BOTH_WAYS(poll, "poll-new", {.boot_count = 1});
     ASSERT_BOTH_WAYS(answer, "answer-nothing", {.kind = NATIVE_NOTHING, .next_poll_s = 300});
     ASSERT_BOTH_WAYS(answer, "answer-install",
@@ -125,6 +128,14 @@ static void test_work(void **state)
                       .running = digest_from(0),
                       .detail = SPAN_LITERAL("the health check failed"),
                       .boot_count = 14});
+    ASSERT_BOTH_WAYS(report, "report-refused",
+                     {.id = 4,
+                      .assignment = 4711,
+                      .phase = PHASE_REFUSED,
+                      .err = SPAN_LITERAL("untrusted"),
+                      .boot_count = 14,
+                      .reason = SPAN_LITERAL("replayed"),
+                      .epoch = 0x5eed0001});
     ASSERT_BOTH_WAYS(verdict, "verdict-hold", {.kind = NATIVE_HOLD, .retry_s = 120});
     ASSERT_BOTH_WAYS(
         inventory, "inventory",

@@ -32,7 +32,7 @@ struct server {
     int lock; /* the data directory's, held as long as we run */
     char blobs_dir[PATH_SIZE], pki_dir[PATH_SIZE], tuf_dir[PATH_SIZE];
     struct pki *pki;
-    struct key *audit_key, *snapshot_key, *timestamp_key;
+    struct key *audit_key, *assignment_key, *snapshot_key, *timestamp_key;
     struct db *db;
     struct blobs *blobs;
     struct presence *presence;
@@ -117,6 +117,7 @@ static enum err open_keys(struct server *server, struct utc now, struct why *why
         log_line(server->log, LOG_LEVEL_INFO, "server", "ca-made", "certificate=%s",
                  pki_ca_file(server->pki));
     TRY(own_key(server->pki_dir, "audit.key", "audit.pub", &server->audit_key, why));
+    TRY(own_key(server->pki_dir, "assignment.key", "assignment.pub", &server->assignment_key, why));
     TRY(own_key(server->tuf_dir, "snapshot.key", "snapshot.pub", &server->snapshot_key, why));
     return own_key(server->tuf_dir, "timestamp.key", "timestamp.pub", &server->timestamp_key, why);
 }
@@ -146,6 +147,7 @@ static enum err open_app(struct server *server, struct why *why)
         .shelf = stories_shelf_ops(stories),
         .snapshot_key = server->snapshot_key,
         .timestamp_key = server->timestamp_key,
+        .assignment_key = server->assignment_key,
         .poll_interval_s = settings->poll_interval_s,
         .poll_jitter_percent = settings->poll_jitter_percent,
         .history_ms = (int64_t)settings->history_days * 24 * 3600 * 1000,
@@ -357,6 +359,7 @@ void server_close(struct server *server)
     blobs_close(server->blobs);
     db_close(server->db);
     key_close(server->audit_key);
+    key_close(server->assignment_key);
     key_close(server->snapshot_key);
     key_close(server->timestamp_key);
     pki_close(server->pki);

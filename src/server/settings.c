@@ -69,8 +69,8 @@ const struct program settings_program = {
         "/etc/slipway/slipwayd.yaml: the configuration; the same names as the options\n\n"
         "DATA_DIR/slipway.db: devices, rollouts, reports and the audit log (SQLite)\n\n"
         "DATA_DIR/blobs: images and chunk lists by digest\n\n"
-        "DATA_DIR/pki: the private CA, the server's certificate, the key that signs audit "
-        "exports\n\n"
+        "DATA_DIR/pki: the private CA, the server's certificate, the keys that sign audit "
+        "exports and orders to devices\n\n"
         "DATA_DIR/tuf: the online keys for snapshot and timestamp metadata\n\n"
         "DATA_DIR/admin.token: the first administrator's token; keep it elsewhere and remove it",
     .exits = "0: ended as told\n1: could not start, or had to stop\n2: wrong usage",
