@@ -378,18 +378,6 @@ const char *agent_state_name(enum agent_state state)
     return agent_state_info(state)->name;
 }
 
-const char *agent_reason_text(enum agent_reason reason)
-{
-    static const char *const texts[AGENT_REASON_COUNT] = {
-#define X(code, text) [AGENT_REASON_##code] = text,
-        AGENT_REASON_MAP(X)
-#undef X
-    };
-
-    CHECK(reason < AGENT_REASON_COUNT);
-    return texts[reason];
-}
-
 static struct native_digest digest_of(const struct record_image *image)
 {
     struct native_digest digest = {.known = image->known};
@@ -425,6 +413,7 @@ void agent_report(const struct agent *agent, const struct agent_report *report,
         .err = span_of(err),
         .running = digest_of(&agent->record.banks[agent->boot.running]),
         .detail = span_of(agent_reason_text(report->reason)),
+        .reason = span_of(agent_reason_name(report->reason)),
         .percent = report->percent,
         .boot_count = agent->record.boot_count,
     };

@@ -26,6 +26,7 @@
 
 #include "agent/bank.h"
 #include "agent/boot.h"
+#include "agent/reason.h"
 #include "base/prng.h"
 #include "base/span.h"
 #include "base/time.h"
@@ -58,41 +59,6 @@ enum agent_state {
     AGENT_REPORTING, /* repeats the final report until the server has it */
     AGENT_MEASURING, /* finds out what the running bank holds */
     AGENT_STATE_COUNT
-};
-
-/* Why it ended as it did. Kept in the record: only ever append.
- *   code       what a person reads */
-#define AGENT_REASON_MAP(X)                                                     \
-    X(NONE, "")                                                                 \
-    X(PRODUCT, "the release is for another product")                            \
-    X(HARDWARE, "the release is for other hardware")                            \
-    X(FLOOR, "the release is below the security floor of this device")          \
-    X(BASE, "the release cannot be applied on the image that is running")       \
-    X(SIZE, "the image does not fit into a bank or its chunks into memory")     \
-    X(FACTS, "the release facts contradict each other or the assignment")       \
-    X(METADATA, "the release cannot be verified")                               \
-    X(SPACE, "there is no room for the image")                                  \
-    X(BUSY, "the device is busy")                                               \
-    X(LIST, "the chunk list does not match its signed digest")                  \
-    X(CHUNK, "a chunk does not match its digest")                               \
-    X(BANK, "the bank does not hold what was written to it")                    \
-    X(STORAGE, "the bank or the boot loader refused")                           \
-    X(RECALLED, "recalled by the server before the flip")                       \
-    X(HEALTH, "the health check failed")                                        \
-    X(TRIAL_LATE, "not healthy or no way to the server before the trial's end") \
-    X(TRIAL_BANK, "the running bank does not hold the image on trial")          \
-    X(TRIAL_LOST, "the new image did not stay up; the boot loader fell back")   \
-    X(OTHER_BANK, "the other bank does not hold the wanted image")              \
-    X(ALREADY, "the wanted image is running already")                           \
-    X(WINDOW, "waiting for the maintenance window")                             \
-    X(RESET, "the device did not reset when told to")                           \
-    X(TRIAL_STARTS, "the agent of the new image did not stay up")
-
-enum agent_reason {
-#define X(code, text) AGENT_REASON_##code,
-    AGENT_REASON_MAP(X)
-#undef X
-    AGENT_REASON_COUNT
 };
 
 enum agent_stream {
@@ -286,6 +252,3 @@ enum agent_state agent_state(const struct agent *agent);
 
 /* "fetching", as in logs; never NULL. */
 const char *agent_state_name(enum agent_state state);
-
-/* A sentence, "" for none; never NULL. */
-const char *agent_reason_text(enum agent_reason reason);
