@@ -20,29 +20,37 @@ static enum err read_dirty(struct app *app)
     return ERR_OK;
 }
 
-static enum err load_page(struct app *app, struct device_facts *page, int64_t *after,
-                          uint32_t *count)
+static enum err load_page(struct app *app, int64_t tenant, struct device_facts *page,
+                          int64_t *after, uint32_t *count)
 {
-    TRY(store_device_page(app->db, TENANT_DEFAULT, *after, DEVICE_PAGE_MAX, page, count));
+    TRY(store_device_page(app->db, tenant, *after, DEVICE_PAGE_MAX, page, count));
     for (uint32_t i = 0; i < *count; i++) {
         *after = page[i].row.id;
-        app_touch(app, TENANT_DEFAULT, *after);
+        app_touch(app, tenant, *after);
     }
     TRY(read_dirty(app));
     app_settled(app, true);
     return ERR_OK;
 }
 
+static enum err load_tenant(struct app *app, int64_t tenant, struct device_facts *page)
+{
+    uint32_t count = DEVICE_PAGE_MAX;
+    int64_t after = 0;
+
+    while (count == DEVICE_PAGE_MAX)
+        TRY(load_page(app, tenant, page, &after, &count));
+    return ERR_OK;
+}
+
 static enum err load_presence(struct app *app, struct why *why)
 {
     struct device_facts *page = calloc(DEVICE_PAGE_MAX, sizeof *page);
-    uint32_t count = DEVICE_PAGE_MAX;
-    enum err err = ERR_OK;
-    int64_t after = 0;
+    enum err err = app_find_tenants(app);
 
     CHECK(page);
-    while (err == ERR_OK && count == DEVICE_PAGE_MAX)
-        err = load_page(app, page, &after, &count);
+    for (size_t i = 0; i < app->tenants_count && err == ERR_OK; i++)
+        err = load_tenant(app, app->tenants[i].id, page);
     free(page);
     return app_db_failed(app, err, why);
 }
@@ -65,7 +73,6 @@ enum err app_open(struct app *app, const struct app_config *config, struct why *
         app_close(app);
         return err;
     }
-    app->shelf_stale = true;
     app_settled(app, true);
     return ERR_OK;
 }
@@ -75,7 +82,10 @@ void app_close(struct app *app)
     if (!app)
         return;
     free(app->dirty);
+    free(app->tenants);
     app->dirty = NULL;
+    app->tenants = NULL;
+    app->tenants_count = 0;
     app->dirty_count = app->dirty_room = 0;
 }
 
@@ -126,13 +136,22 @@ enum err app_undo(struct app *app)
     return db_undo(app->db);
 }
 
+static void show_shelves(struct app *app)
+{
+    for (size_t i = 0; i < app->tenants_count; i++) {
+        struct app_tenant *tenant = &app->tenants[i];
+
+        if (tenant->shelf_stale)
+            tenant->shelf_stale = publish_shelf(app, tenant->id) != ERR_OK;
+    }
+}
+
 void app_settled(struct app *app, bool committed)
 {
     if (committed) {
         for (size_t i = 0; i < app->dirty_count; i++)
             deeds_show_device(app, &app->dirty[i]);
-        if (app->shelf_stale)
-            app->shelf_stale = publish_shelf(app, TENANT_DEFAULT) != ERR_OK;
+        show_shelves(app);
     }
     app->dirty_count = app->dirty_mark = 0;
 }

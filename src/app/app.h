@@ -139,6 +139,14 @@ struct app_refusal {
     char detail[AUDIT_TEXT_MAX];
 };
 
+/* What is kept in memory of each tenant; losing it costs a look at the database. */
+struct app_tenant {
+    int64_t id;
+    bool shelf_stale;          /* its metadata has changed and is not handed out yet */
+    struct utc online_due;     /* snapshot and timestamp are looked at again then */
+    struct why online_trouble; /* why they could not be renewed; "" they could */
+};
+
 struct app {
     struct app_config config;
     struct db *db; /* config.db */
@@ -152,13 +160,13 @@ struct app {
     struct app_dirty *dirty;
     size_t dirty_count, dirty_room;
     size_t dirty_mark; /* dirty_count at the savepoint */
-    bool shelf_stale;
 
-    struct why online_trouble; /* why snapshot or timestamp could not be renewed; "" they could */
+    struct app_tenant *tenants; /* see app_tenant() */
+    size_t tenants_count;
 
     /* The tick's own memory; losing it costs a scan. */
     struct utc ticked; /* at the last tick */
-    struct utc online_due, retire_due, recount_due, renewals_due;
+    struct utc retire_due, recount_due, renewals_due;
     struct utc scan_due;    /* the fleet is not walked again before, see app_may_scan() */
     int64_t scan_rest_ms;   /* how long to rest after such a walk */
     uint64_t walked;        /* devices the last one looked at */
@@ -195,6 +203,12 @@ enum err app_tick(struct app *app, struct utc now) MUST_USE;
 enum err app_seen(struct app *app, const char *tenant, const char *device, struct utc at) MUST_USE;
 
 /* ---- For stories ---- */
+
+/* What is remembered of a tenant. Valid until the next call. */
+struct app_tenant *app_tenant(struct app *app, int64_t id);
+
+/* Look for tenants that are not known yet. */
+enum err app_find_tenants(struct app *app) MUST_USE;
 
 /* Append to the audit log, in the transaction of the deed itself. */
 enum err app_audit(struct app *app, struct utc now, const struct deed *deed) MUST_USE;

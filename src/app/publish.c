@@ -64,8 +64,8 @@ static enum err keep(struct app *app, int64_t tenant, enum metadata_role role,
 
     if (version == 0 || version > INT32_MAX)
         return say(why, ERR_TOO_BIG, "version", "version %" PRIu64 " is out of range", version);
-    app->shelf_stale = true;
-    app->online_due = (struct utc){0};
+    app_tenant(app, tenant)->shelf_stale = true;
+    app_tenant(app, tenant)->online_due = (struct utc){0};
     return app_db_failed(app, store_metadata_add(app->db, &row), why);
 }
 

@@ -48,7 +48,7 @@ static enum err keep(struct app *app, int64_t tenant, enum metadata_role role,
                                 .stored = now};
     err = store_metadata_add(app->db, &row);
     tuf_metadata_close(metadata);
-    app->shelf_stale = true;
+    app_tenant(app, tenant)->shelf_stale = true;
     return err;
 }
 
@@ -84,7 +84,7 @@ static enum err make(struct app *app, int64_t tenant, const struct online_room *
 
     if (err == ERR_OK) {
         err = app_db_failed(app, keep_made(app, tenant, &made, now), why);
-        app->online_due = made.due;
+        app_tenant(app, tenant)->online_due = made.due;
     }
     online_made_done(&made);
     return err;
@@ -95,9 +95,10 @@ enum err publish_online(struct app *app, int64_t tenant, struct utc now, struct 
     struct online_room room = {0};
     enum err err;
 
-    if (!app->config.snapshot_key || !app->config.timestamp_key || now.ms < app->online_due.ms)
+    if (!app->config.snapshot_key || !app->config.timestamp_key ||
+        now.ms < app_tenant(app, tenant)->online_due.ms)
         return ERR_OK;
-    app->online_due.ms = now.ms + ONLINE_RETRY_MS;
+    app_tenant(app, tenant)->online_due.ms = now.ms + ONLINE_RETRY_MS;
     err = app_db_failed(app, read_all(app, tenant, &room), why);
     if (err == ERR_OK && room.root.size > 0 && room.targets.size > 0)
         err = make(app, tenant, &room, now, why);

@@ -49,17 +49,17 @@ static enum err retire_blobs(struct app *app, struct utc now)
     return ERR_OK;
 }
 
-static enum err retire_metadata(struct app *app, enum metadata_role role)
+static enum err retire_metadata(struct app *app, int64_t tenant, enum metadata_role role)
 {
     struct metadata_row newest;
-    enum err err = store_metadata_find(app->db, TENANT_DEFAULT, role, 0, &newest);
+    enum err err = store_metadata_find(app->db, tenant, role, 0, &newest);
 
     if (err == ERR_NOT_FOUND)
         return ERR_OK;
     TRY(err);
     if (newest.version <= SNAPSHOTS_KEPT)
         return ERR_OK;
-    return store_metadata_prune(app->db, TENANT_DEFAULT, role, newest.version - SNAPSHOTS_KEPT);
+    return store_metadata_prune(app->db, tenant, role, newest.version - SNAPSHOTS_KEPT);
 }
 
 static struct utc before(struct utc now, int64_t ms)
@@ -74,7 +74,9 @@ enum err retire(struct app *app, struct utc now)
     app->retire_due.ms = now.ms + RETIRE_EACH_MS;
     TRY(store_idempotency_prune(app->db, before(now, IDEMPOTENCY_KEPT_MS)));
     TRY(store_certificates_prune(app->db, before(now, CERTIFICATE_FORGOTTEN_MS)));
-    TRY(retire_metadata(app, METADATA_SNAPSHOT));
-    TRY(retire_metadata(app, METADATA_TIMESTAMP));
+    for (size_t i = 0; i < app->tenants_count; i++) {
+        TRY(retire_metadata(app, app->tenants[i].id, METADATA_SNAPSHOT));
+        TRY(retire_metadata(app, app->tenants[i].id, METADATA_TIMESTAMP));
+    }
     return retire_blobs(app, now);
 }

@@ -114,13 +114,23 @@ static enum err ask_for_renewals(struct app *app, struct utc now)
 }
 
 /* What only signers can cure must not stop everything else: it is tried again in a minute. */
-static enum err renew_online(struct app *app, struct utc now)
+static enum err renew_online(struct app *app, int64_t tenant, struct utc now)
 {
-    enum err err = publish_online(app, TENANT_DEFAULT, now, &app->online_trouble);
+    bool due = now.ms >= app_tenant(app, tenant)->online_due.ms;
+    struct why why = {0};
+    enum err err = publish_online(app, tenant, now, &why);
 
-    if (err == ERR_OK)
-        why_clear(&app->online_trouble);
+    if (due)
+        app_tenant(app, tenant)->online_trouble = why;
     return err == ERR_STORAGE || err == ERR_AGAIN ? err : ERR_OK;
+}
+
+static enum err tick_tenants(struct app *app, struct utc now)
+{
+    TRY(app_find_tenants(app));
+    for (size_t i = 0; i < app->tenants_count; i++)
+        TRY(renew_online(app, app->tenants[i].id, now));
+    return ERR_OK;
 }
 
 /* What is due is kept as calendar time. When the clock was ahead and has been put right, it would
@@ -129,8 +139,9 @@ static void forget_what_is_due(struct app *app)
 {
     const struct utc now = {0};
 
-    app->online_due = app->retire_due = app->recount_due = app->renewals_due = now;
-    app->scan_due = now;
+    app->retire_due = app->recount_due = app->renewals_due = app->scan_due = now;
+    for (size_t i = 0; i < app->tenants_count; i++)
+        app->tenants[i].online_due = now;
 }
 
 enum err app_tick(struct app *app, struct utc now)
@@ -141,6 +152,6 @@ enum err app_tick(struct app *app, struct utc now)
     TRY(tick_rollouts(app, now));
     TRY(look_for_silence(app, now));
     TRY(ask_for_renewals(app, now));
-    TRY(renew_online(app, now));
+    TRY(tick_tenants(app, now));
     return retire(app, now);
 }

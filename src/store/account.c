@@ -36,6 +36,24 @@ enum err store_tenant_name(struct db *db, int64_t id, char out[NAME_SIZE_MAX + 1
     return ERR_OK;
 }
 
+enum err store_tenant_list(struct db *db, int64_t after, uint32_t max, int64_t *out,
+                           uint32_t *count)
+{
+    bool row;
+
+    *count = 0;
+    db_query(db, "SELECT id FROM tenant WHERE id > $1 ORDER BY id LIMIT $2");
+    db_bind_int(db, after);
+    db_bind_int(db, max);
+    for (;;) {
+        TRY(db_step(db, &row));
+        if (!row)
+            return ERR_OK;
+        CHECK(*count < max);
+        out[(*count)++] = db_column_int(db, 0);
+    }
+}
+
 enum err store_token_add(struct db *db, struct token_row *row)
 {
     int64_t id;

@@ -18,6 +18,10 @@ struct token_row {
 enum err store_tenant_find(struct db *db, struct span name, int64_t *id) MUST_USE;
 enum err store_tenant_name(struct db *db, int64_t id, char out[NAME_SIZE_MAX + 1]) MUST_USE;
 
+/* Ids behind `after`, in order. */
+enum err store_tenant_list(struct db *db, int64_t after, uint32_t max, int64_t *out,
+                           uint32_t *count) MUST_USE;
+
 /* Sets row->id. */
 enum err store_token_add(struct db *db, struct token_row *row) MUST_USE;
 
