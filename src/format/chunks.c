@@ -38,12 +38,32 @@ uint32_t chunks_size_of(const struct chunks *chunks, uint32_t index)
     return rest < chunks->size ? (uint32_t)rest : chunks->size;
 }
 
+uint64_t chunks_sent_at(const struct chunks *chunks, uint32_t index)
+{
+    return chunks_at(chunks, index) + (uint64_t)index * chunks->tag;
+}
+
+uint32_t chunks_sent_size_of(const struct chunks *chunks, uint32_t index)
+{
+    return chunks_size_of(chunks, index) + chunks->tag;
+}
+
+uint64_t chunks_sent_length(const struct chunks *chunks)
+{
+    return chunks->length + (uint64_t)chunks_count(chunks) * chunks->tag;
+}
+
+bool chunks_last(const struct chunks *chunks, uint32_t index)
+{
+    return index == chunks_count(chunks) - 1;
+}
+
 bool chunks_match(const struct chunks *chunks, struct span list, uint32_t index, struct span bytes)
 {
     uint8_t digest[DIGEST_SIZE];
 
     CHECK(list.size == chunks_list_size(chunks));
-    if (bytes.size != chunks_size_of(chunks, index))
+    if (bytes.size != chunks_sent_size_of(chunks, index))
         return false;
     sha256_of(bytes, digest);
     return memcmp(digest, list.at + (size_t)index * DIGEST_SIZE, DIGEST_SIZE) == 0;

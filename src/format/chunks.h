@@ -4,7 +4,10 @@
  *     chunk list  | 32 bytes | 32 bytes | ... | 32 bytes |
  *
  * The list is the plain concatenation of the digests. Its own digest is in the signed facts of
- * the release, so whoever has checked the list may check every chunk alone, in any order. */
+ * the release, so whoever has checked the list may check every chunk alone, in any order.
+ *
+ * Of a sealed image each chunk is sent and listed encrypted, with a tag behind it; then the
+ * digests are of that, and servers and caches check it without a key (docs/spec/sealed.md). */
 #pragma once
 
 #include "base/err.h"
@@ -13,8 +16,9 @@
 
 /* The cut of one image; `length` and `size` as in the signed facts. */
 struct chunks {
-    uint64_t length; /* bytes of the image, at least 1 */
-    uint32_t size;   /* bytes of a chunk, power of two, CHUNK_SIZE_MIN..CHUNK_SIZE_MAX */
+    uint64_t length; /* bytes of the plain image, at least 1 */
+    uint32_t size;   /* bytes of a plain chunk, power of two, CHUNK_SIZE_MIN..CHUNK_SIZE_MAX */
+    uint32_t tag;    /* bytes each chunk is longer when it is sent; 0 for an image in the clear */
 };
 
 /* ERR_INVALID if a limit above is broken, ERR_TOO_BIG if there are more than CHUNKS_MAX chunks. */
@@ -25,9 +29,16 @@ uint32_t chunks_count(const struct chunks *chunks);
 /* Bytes of the chunk list. */
 uint32_t chunks_list_size(const struct chunks *chunks);
 
-/* Where chunk `index` starts in the image, and how long it is. */
+/* Where chunk `index` starts in the plain image, and how long it is there. */
 uint64_t chunks_at(const struct chunks *chunks, uint32_t index);
 uint32_t chunks_size_of(const struct chunks *chunks, uint32_t index);
 
-/* Whether `bytes` is chunk `index` as `list` (of chunks_list_size() bytes) describes it. */
+/* The same as it is sent, and the length of all that is sent. */
+uint64_t chunks_sent_at(const struct chunks *chunks, uint32_t index);
+uint32_t chunks_sent_size_of(const struct chunks *chunks, uint32_t index);
+uint64_t chunks_sent_length(const struct chunks *chunks);
+
+bool chunks_last(const struct chunks *chunks, uint32_t index);
+
+/* Whether `bytes` is chunk `index` as it is sent, by `list` (of chunks_list_size() bytes). */
 bool chunks_match(const struct chunks *chunks, struct span list, uint32_t index, struct span bytes);

@@ -46,6 +46,16 @@ uint64_t release_chunk_count(uint64_t length, uint32_t chunk_size)
     return length / chunk_size + (length % chunk_size != 0);
 }
 
+uint64_t release_sent_length(const struct release_facts *facts)
+{
+    return facts->sealed.used ? facts->sealed.length : facts->length;
+}
+
+const uint8_t *release_sent_sha256(const struct release_facts *facts)
+{
+    return facts->sealed.used ? facts->sealed.sha256 : facts->sha256;
+}
+
 /* ERR_OK, or what is wrong with a list of `count` names. */
 static enum err check_hardware(const struct release_facts *facts)
 {
@@ -79,6 +89,20 @@ static enum err check_chunks(const struct release_facts *facts)
     return ERR_OK;
 }
 
+/* Every chunk is longer by its tag, and nothing else is. */
+static bool sealed_ok(const struct release_facts *facts)
+{
+    const struct release_sealed *sealed = &facts->sealed;
+    uint64_t tags;
+
+    if (!sealed->used)
+        return true;
+    if (facts->chunk_size == 0 || (size_t)sealed->alg >= AEAD_COUNT)
+        return false;
+    tags = release_chunk_count(facts->length, facts->chunk_size) * AEAD_TAG_SIZE;
+    return facts->length <= UINT64_MAX - tags && sealed->length == facts->length + tags;
+}
+
 static enum err refuse_if(bool bad)
 {
     return bad ? ERR_CORRUPT : ERR_OK;
@@ -97,6 +121,7 @@ enum err release_facts_check(const struct release_facts *facts, const char **fie
         {"kind", refuse_if(facts->kind != RELEASE_FEATURE && facts->kind != RELEASE_SECURITY)},
         {"length", refuse_if(facts->length == 0)},
         {"chunks", check_chunks(facts)},
+        {"sealed", refuse_if(!sealed_ok(facts))},
         {"from", check_bases(facts)},
     };
 

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/span.h"
+#include "crypto/aead.h"
 
 enum release_kind {
     RELEASE_FEATURE,
@@ -19,6 +20,15 @@ struct release_base {
     bool by_digest;
     uint8_t sha256[DIGEST_SIZE];        /* by_digest */
     char version[VERSION_SIZE_MAX + 1]; /* otherwise */
+};
+
+/* How a sealed image is encrypted; docs/spec/sealed.md. What is stored and sent is `sha256`. */
+struct release_sealed {
+    bool used; /* false: the image is published in the clear, and the rest is zero */
+    enum aead_kind alg;
+    uint64_t length;                /* bytes, with a tag for each chunk */
+    uint8_t sha256[DIGEST_SIZE];    /* of the encrypted image */
+    uint8_t key_check[DIGEST_SIZE]; /* tells the right content key; see crypto/sealing.h */
 };
 
 struct release_facts {
@@ -33,6 +43,7 @@ struct release_facts {
     uint8_t sha256[DIGEST_SIZE];        /* of the plain image */
     uint32_t chunk_size;                /* bytes; the last chunk may be shorter */
     uint8_t chunks_sha256[DIGEST_SIZE]; /* of the chunk list */
+    struct release_sealed sealed;
     struct release_base bases[BASES_MAX];
     uint32_t bases_count; /* 0: may be applied on anything */
 };
@@ -48,6 +59,10 @@ enum err release_facts_check(const struct release_facts *facts, const char **fie
 
 /* Chunks an image has; `chunk_size` at least 1. */
 uint64_t release_chunk_count(uint64_t length, uint32_t chunk_size);
+
+/* What is stored, sent and listed as a target: the sealed image if there is one. */
+uint64_t release_sent_length(const struct release_facts *facts);
+const uint8_t *release_sent_sha256(const struct release_facts *facts);
 
 /* [A-Za-z0-9._-]{1,64}, and not "." or "..": products, hardware, files. */
 bool release_name_ok(const char *name) MUST_USE;
