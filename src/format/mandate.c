@@ -1,10 +1,10 @@
-#include "format/assignment.h"
+#include "format/mandate.h"
 
 #include "base/check.h"
 #include "codec/cbor.h"
 
 /* Keys; docs/spec/assignment.md. Never reuse one. */
-enum assignment_key {
+enum mandate_key {
     KEY_FORM = 1,
     KEY_DEVICE,
     KEY_SEQUENCE,
@@ -27,16 +27,16 @@ enum assignment_key {
     (BIT(KEY_FORM) | BIT(KEY_DEVICE) | BIT(KEY_SEQUENCE) | BIT(KEY_ISSUED) | BIT(KEY_ID) | \
      BIT(KEY_ACTION) | BIT(KEY_SHA256) | BIT(KEY_TARGET))
 
-const char *assignment_action_name(enum assignment_action action)
+const char *mandate_action_name(enum mandate_action action)
 {
-    static const char *const names[ASSIGNMENT_ACTION_COUNT] = {
-        [ASSIGNMENT_HOLD] = "hold",
-        [ASSIGNMENT_INSTALL] = "install",
-        [ASSIGNMENT_ROLLBACK] = "rollback",
-        [ASSIGNMENT_RECOVER] = "recover",
+    static const char *const names[MANDATE_ACTION_COUNT] = {
+        [MANDATE_HOLD] = "hold",
+        [MANDATE_INSTALL] = "install",
+        [MANDATE_ROLLBACK] = "rollback",
+        [MANDATE_RECOVER] = "recover",
     };
 
-    CHECK(action < ASSIGNMENT_ACTION_COUNT);
+    CHECK(action < MANDATE_ACTION_COUNT);
     return names[action];
 }
 
@@ -87,24 +87,24 @@ static enum err read_form(struct cbor_reader *reader)
     return span_is(form, FORM) ? ERR_OK : ERR_CORRUPT;
 }
 
-static enum err read_action(struct cbor_reader *reader, enum assignment_action *out)
+static enum err read_action(struct cbor_reader *reader, enum mandate_action *out)
 {
     uint64_t value;
 
-    TRY(read_number(reader, 0, ASSIGNMENT_ACTION_COUNT - 1, &value));
-    *out = (enum assignment_action)value;
+    TRY(read_number(reader, 0, MANDATE_ACTION_COUNT - 1, &value));
+    *out = (enum mandate_action)value;
     return ERR_OK;
 }
 
 static enum err read_content_key(struct cbor_reader *reader, struct span *out)
 {
     TRY(cbor_read_bytes(reader, out));
-    if (out->size > ASSIGNMENT_KEY_SIZE_MAX)
+    if (out->size > MANDATE_KEY_SIZE_MAX)
         return ERR_TOO_BIG;
     return out->size > 0 ? ERR_OK : ERR_CORRUPT;
 }
 
-static enum err read_member(struct cbor_reader *reader, int64_t key, struct assignment *out)
+static enum err read_member(struct cbor_reader *reader, int64_t key, struct mandate *out)
 {
     switch (key) {
     case KEY_FORM:
@@ -117,7 +117,7 @@ static enum err read_member(struct cbor_reader *reader, int64_t key, struct assi
         out->nonce_known = true;
         return read_fixed(reader, out->nonce, sizeof out->nonce);
     case KEY_ISSUED:
-        return read_number(reader, 1, ASSIGNMENT_TIME_S_MAX, &out->issued_s);
+        return read_number(reader, 1, MANDATE_TIME_S_MAX, &out->issued_s);
     case KEY_ID:
         return read_number(reader, 1, INT64_MAX, &out->id);
     case KEY_ACTION:
@@ -127,9 +127,9 @@ static enum err read_member(struct cbor_reader *reader, int64_t key, struct assi
     case KEY_TARGET:
         return read_text(reader, TARGET_NAME_SIZE_MAX, &out->target);
     case KEY_NOT_BEFORE:
-        return read_number(reader, 1, ASSIGNMENT_TIME_S_MAX, &out->not_before_s);
+        return read_number(reader, 1, MANDATE_TIME_S_MAX, &out->not_before_s);
     case KEY_DEADLINE:
-        return read_number(reader, 1, ASSIGNMENT_TIME_S_MAX, &out->deadline_s);
+        return read_number(reader, 1, MANDATE_TIME_S_MAX, &out->deadline_s);
     case KEY_CONTENT_KEY:
         return read_content_key(reader, &out->content_key);
     case KEY_ROOT_VERSION_MIN:
@@ -141,26 +141,26 @@ static enum err read_member(struct cbor_reader *reader, int64_t key, struct assi
     }
 }
 
-enum err assignment_read(struct span payload, struct assignment *out)
+enum err mandate_read(struct span payload, struct mandate *out)
 {
     struct cbor_reader reader = cbor_reader_over(payload);
-    struct assignment assignment;
+    struct mandate mandate;
     int64_t key = CBOR_NO_KEY;
     uint32_t count, seen = 0;
 
-    memset(&assignment, 0, sizeof assignment);
-    if (payload.size > ASSIGNMENT_PAYLOAD_MAX)
+    memset(&mandate, 0, sizeof mandate);
+    if (payload.size > MANDATE_PAYLOAD_MAX)
         return ERR_TOO_BIG;
     TRY(cbor_read_map(&reader, &count));
     for (uint32_t i = 0; i < count; i++) {
         TRY(cbor_read_key(&reader, &key));
-        TRY(read_member(&reader, key, &assignment));
+        TRY(read_member(&reader, key, &mandate));
         seen |= BIT(key);
     }
     TRY(cbor_finish(&reader));
     if ((seen & NEEDED) != NEEDED)
         return ERR_CORRUPT;
-    *out = assignment;
+    *out = mandate;
     return ERR_OK;
 }
 
@@ -171,13 +171,13 @@ static bool text_ok(struct span text, size_t size_max)
     return text.size > 0 && text.size <= size_max && cbor_text_valid(text);
 }
 
-static bool writable(const struct assignment *in)
+static bool writable(const struct mandate *in)
 {
     return text_ok(in->device, NAME_SIZE_MAX) && text_ok(in->target, TARGET_NAME_SIZE_MAX) &&
            in->sequence > 0 && in->id > 0 && in->id <= INT64_MAX && in->issued_s > 0 &&
-           in->issued_s <= ASSIGNMENT_TIME_S_MAX && in->not_before_s <= ASSIGNMENT_TIME_S_MAX &&
-           in->deadline_s <= ASSIGNMENT_TIME_S_MAX && in->action < ASSIGNMENT_ACTION_COUNT &&
-           in->content_key.size <= ASSIGNMENT_KEY_SIZE_MAX;
+           in->issued_s <= MANDATE_TIME_S_MAX && in->not_before_s <= MANDATE_TIME_S_MAX &&
+           in->deadline_s <= MANDATE_TIME_S_MAX && in->action < MANDATE_ACTION_COUNT &&
+           in->content_key.size <= MANDATE_KEY_SIZE_MAX;
 }
 
 static void write_number(struct buf *out, uint32_t key, uint64_t value)
@@ -205,13 +205,13 @@ static void write_bytes(struct buf *out, uint32_t key, const void *at, size_t si
     cbor_write_bytes(out, (struct span){at, size});
 }
 
-static uint32_t members(const struct assignment *in)
+static uint32_t members(const struct mandate *in)
 {
     return 8u + in->nonce_known + (in->not_before_s > 0) + (in->deadline_s > 0) +
            (in->content_key.size > 0) + (in->root_version_min > 0) + (in->allow_stale_s > 0);
 }
 
-enum err assignment_write(const struct assignment *in, struct buf *out)
+enum err mandate_write(const struct mandate *in, struct buf *out)
 {
     size_t start = out->size;
 
@@ -234,5 +234,5 @@ enum err assignment_write(const struct assignment *in, struct buf *out)
         write_bytes(out, KEY_CONTENT_KEY, in->content_key.at, in->content_key.size);
     write_optional(out, KEY_ROOT_VERSION_MIN, in->root_version_min);
     write_optional(out, KEY_ALLOW_STALE, in->allow_stale_s);
-    return out->overflow || out->size - start > ASSIGNMENT_PAYLOAD_MAX ? ERR_TOO_BIG : ERR_OK;
+    return out->overflow || out->size - start > MANDATE_PAYLOAD_MAX ? ERR_TOO_BIG : ERR_OK;
 }
