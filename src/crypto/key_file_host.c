@@ -1,5 +1,5 @@
 /* Keys in files. */
-#include "crypto/key.h"
+#include "crypto/key_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +43,8 @@ static enum err read_file(const char *path, uint8_t bytes[KEY_FILE_SIZE_MAX], si
     return ERR_OK;
 }
 
-enum err key_load(const char *path, struct key **out, struct why *why)
+enum err key_load_asking(const char *path, const struct key_ask *ask, struct key **out,
+                         struct why *why)
 {
     uint8_t bytes[KEY_FILE_SIZE_MAX];
     size_t size;
@@ -51,11 +52,16 @@ enum err key_load(const char *path, struct key **out, struct why *why)
 
     if (err != ERR_OK)
         return err;
-    err = key_from_pem((struct span){bytes, size}, out, why);
+    err = key_from_pem_asking((struct span){bytes, size}, ask, path, out, why);
     OPENSSL_cleanse(bytes, sizeof bytes);
     if (err != ERR_OK)
         why_wrap(why, path);
     return err;
+}
+
+enum err key_load(const char *path, struct key **out, struct why *why)
+{
+    return key_load_asking(path, NULL, out, why);
 }
 
 enum err key_load_private(const char *path, struct key **out, struct why *why)
@@ -160,6 +166,21 @@ enum err key_save_private(const struct key *key, const char *path, struct why *w
     err = write_new_file(path, S_IRUSR | S_IWUSR, buf_written(&out), why);
     OPENSSL_cleanse(pem, sizeof pem);
     return err;
+}
+
+enum err key_save_private_sealed(const struct key *key, const char *path, const char *passphrase,
+                                 struct why *why)
+{
+    uint8_t pem[2 * KEY_PEM_SIZE_MAX];
+    struct buf out = buf_over(pem, sizeof pem);
+
+    if (*passphrase == '\0') {
+        say_of_path(why, path, "an empty passphrase protects nothing");
+        return ERR_INVALID;
+    }
+    key_private_pem_sealed(key, passphrase, &out);
+    CHECK(!out.overflow);
+    return write_new_file(path, S_IRUSR | S_IWUSR, buf_written(&out), why);
 }
 
 enum err key_save_public(const struct key *key, const char *path, struct why *why)

@@ -1,4 +1,4 @@
-#include "crypto/key.h"
+#include "crypto/key_inside.h"
 
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -9,12 +9,6 @@
 #include <string.h>
 
 #include "base/check.h"
-
-struct key {
-    EVP_PKEY *pkey;
-    enum key_kind kind;
-    bool is_private;
-};
 
 static const char *const kind_names[] = {
     [KEY_ED25519] = "ed25519",
@@ -55,20 +49,17 @@ static bool kind_of(const EVP_PKEY *pkey, enum key_kind *out)
     return false;
 }
 
-/* OpenSSL notes every failure in a list per thread, which its TLS code reads, too. What fails here
- * has nothing to say there: each failing call is framed by these two. */
-static void quiet_begin(void)
+void key_quiet_begin(void)
 {
     (void)ERR_set_mark();
 }
 
-static void quiet_end(void)
+void key_quiet_end(void)
 {
     (void)ERR_pop_to_mark();
 }
 
-/* Takes `pkey`, which may be NULL, whatever comes of it. */
-static enum err wrap(EVP_PKEY *pkey, bool is_private, struct key **out, struct why *why)
+enum err key_wrap(EVP_PKEY *pkey, bool is_private, struct key **out, struct why *why)
 {
     enum key_kind kind;
     struct key *key;
@@ -95,45 +86,7 @@ enum err key_generate(enum key_kind kind, struct key **out, struct why *why)
         why_say(why, NULL, "the system gave no randomness for a key");
         return ERR_AGAIN;
     }
-    return wrap(pkey, true, out, why);
-}
-
-/* Instead of asking the terminal for a password. */
-static int no_password(char *to, int size, int writing, void *self)
-{
-    (void)to, (void)size, (void)writing, (void)self;
-    return -1;
-}
-
-/* One of the two readers of PEM over the same text. */
-static EVP_PKEY *read_pem(struct span pem, bool private_half)
-{
-    BIO *bio;
-    EVP_PKEY *pkey;
-
-    CHECK(pem.size <= KEY_FILE_SIZE_MAX);
-    bio = BIO_new_mem_buf(pem.at, (int)pem.size);
-    CHECK(bio);
-    quiet_begin();
-    pkey = private_half ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL)
-                        : PEM_read_bio_PUBKEY(bio, NULL, no_password, NULL);
-    quiet_end();
-    BIO_free(bio);
-    return pkey;
-}
-
-enum err key_from_pem(struct span pem, struct key **out, struct why *why)
-{
-    EVP_PKEY *pkey;
-
-    if (pem.size == 0 || pem.size > KEY_FILE_SIZE_MAX) {
-        why_say(why, NULL, "holds no key in PEM form");
-        return ERR_CORRUPT;
-    }
-    pkey = read_pem(pem, true);
-    if (pkey)
-        return wrap(pkey, true, out, why);
-    return wrap(read_pem(pem, false), false, out, why);
+    return key_wrap(pkey, true, out, why);
 }
 
 enum err key_from_raw(struct span ed25519, struct key **out, struct why *why)
@@ -145,7 +98,7 @@ enum err key_from_raw(struct span ed25519, struct key **out, struct why *why)
         return ERR_CORRUPT;
     }
     pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, ed25519.at, ed25519.size);
-    return wrap(pkey, false, out, why);
+    return key_wrap(pkey, false, out, why);
 }
 
 void key_public_pem(const struct key *key, struct buf *out)
@@ -168,7 +121,7 @@ void key_private_pem(const struct key *key, struct buf *out)
     long size;
 
     CHECK(bio);
-    CHECK(key->is_private);
+    CHECK(key->is_private && !key->signer);
     CHECK(PEM_write_bio_PKCS8PrivateKey(bio, key->pkey, NULL, NULL, 0, NULL, NULL) == 1);
     size = BIO_get_mem_data(bio, &text);
     buf_put(out, text, (size_t)size);
@@ -198,9 +151,9 @@ bool key_same(const struct key *a, const struct key *b)
 {
     bool same;
 
-    quiet_begin();
+    key_quiet_begin();
     same = a->kind == b->kind && EVP_PKEY_eq(a->pkey, b->pkey) == 1;
-    quiet_end();
+    key_quiet_end();
     return same;
 }
 
@@ -211,6 +164,7 @@ struct key *key_share(const struct key *key)
     CHECK(copy);
     *copy = *key;
     CHECK(EVP_PKEY_up_ref(copy->pkey) == 1);
+    key_signer_share(copy->signer);
     return copy;
 }
 
@@ -219,6 +173,7 @@ void key_close(struct key *key)
     if (!key)
         return;
     EVP_PKEY_free(key->pkey);
+    key_signer_close(key->signer);
     free(key);
 }
 
@@ -240,6 +195,8 @@ enum err key_sign(const struct key *key, struct span message, struct buf *signat
         why_say(why, NULL, "a public key cannot sign");
         return ERR_INVALID;
     }
+    if (key->signer)
+        return key_signer_sign(key, message, signature, why);
     context = EVP_MD_CTX_new();
     CHECK(context);
     good = EVP_DigestSignInit(context, NULL, digest_for(key), NULL, key->pkey) == 1 &&
@@ -256,10 +213,10 @@ bool key_verify(const struct key *key, struct span message, struct span signatur
     bool good;
 
     CHECK(context);
-    quiet_begin();
+    key_quiet_begin();
     good = EVP_DigestVerifyInit(context, NULL, digest_for(key), NULL, key->pkey) == 1 &&
            EVP_DigestVerify(context, signature.at, signature.size, message.at, message.size) == 1;
-    quiet_end();
+    key_quiet_end();
     EVP_MD_CTX_free(context);
     return good;
 }
