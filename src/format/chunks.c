@@ -9,7 +9,7 @@ enum err chunks_check(const struct chunks *chunks)
 
     if (size < CHUNK_SIZE_MIN || size > CHUNK_SIZE_MAX || (size & (size - 1)) != 0)
         return ERR_INVALID;
-    if (chunks->length == 0)
+    if (chunks->length == 0 || chunks->tag > CHUNK_TAG_MAX)
         return ERR_INVALID;
     return (chunks->length - 1) / size < CHUNKS_MAX ? ERR_OK : ERR_TOO_BIG;
 }

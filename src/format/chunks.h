@@ -14,6 +14,8 @@
 #include "base/limits.h"
 #include "base/span.h"
 
+#define CHUNK_TAG_MAX 16u /* bytes */
+
 /* The cut of one image; `length` and `size` as in the signed facts. */
 struct chunks {
     uint64_t length; /* bytes of the plain image, at least 1 */

@@ -33,14 +33,16 @@ static void test_refused_geometry(void **state)
         struct chunks chunks;
         enum err err;
     } cases[] = {
-        {{0, 1024}, ERR_INVALID},
-        {{1, 0}, ERR_INVALID},
-        {{1, CHUNK_SIZE_MIN / 2}, ERR_INVALID},
-        {{1, CHUNK_SIZE_MIN + 1}, ERR_INVALID},
-        {{1, CHUNK_SIZE_MAX * 2}, ERR_INVALID},
-        {{(uint64_t)CHUNKS_MAX * 1024, 1024}, ERR_OK},
-        {{(uint64_t)CHUNKS_MAX * 1024 + 1, 1024}, ERR_TOO_BIG},
-        {{UINT64_MAX, CHUNK_SIZE_MAX}, ERR_TOO_BIG},
+        {{0, 1024, 0}, ERR_INVALID},
+        {{1, 0, 0}, ERR_INVALID},
+        {{1, CHUNK_SIZE_MIN / 2, 0}, ERR_INVALID},
+        {{1, CHUNK_SIZE_MIN + 1, 0}, ERR_INVALID},
+        {{1, CHUNK_SIZE_MAX * 2, 0}, ERR_INVALID},
+        {{(uint64_t)CHUNKS_MAX * 1024, 1024, 0}, ERR_OK},
+        {{(uint64_t)CHUNKS_MAX * 1024 + 1, 1024, 0}, ERR_TOO_BIG},
+        {{UINT64_MAX, CHUNK_SIZE_MAX, 0}, ERR_TOO_BIG},
+        {{1, 1024, 16}, ERR_OK},
+        {{1, 1024, CHUNK_TAG_MAX + 1}, ERR_INVALID},
     };
 
     (void)state;
@@ -67,12 +69,34 @@ static void test_match(void **state)
     assert_false(chunks_match(&chunks, whole, 1, second));
 }
 
+static void test_sent(void **state)
+{
+    const struct chunks chunks = {.length = 2500, .size = 1024, .tag = 16};
+    uint8_t sent[3 * (1024 + 16)] = {0}, list[3 * DIGEST_SIZE];
+    struct span whole = {list, sizeof list}, last = {sent + 2 * 1040, 452 + 16};
+
+    (void)state;
+    assert_int_equal(chunks_at(&chunks, 2), 2048);
+    assert_int_equal(chunks_size_of(&chunks, 2), 452);
+    assert_int_equal(chunks_sent_at(&chunks, 2), 2 * 1040);
+    assert_int_equal(chunks_sent_size_of(&chunks, 0), 1040);
+    assert_int_equal(chunks_sent_size_of(&chunks, 2), 468);
+    assert_int_equal(chunks_sent_length(&chunks), 2500 + 3 * 16);
+    assert_false(chunks_last(&chunks, 1));
+    assert_true(chunks_last(&chunks, 2));
+    sha256_of(last, list + 2 * DIGEST_SIZE);
+    assert_true(chunks_match(&chunks, whole, 2, last));
+    last.size -= 16;
+    assert_false(chunks_match(&chunks, whole, 2, last));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_refused_geometry),
         cmocka_unit_test(test_match),
+        cmocka_unit_test(test_sent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
