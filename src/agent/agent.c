@@ -300,7 +300,7 @@ static bool report_sensible(const struct record *record)
 static bool work_sensible(const struct record *record, const struct agent_room *room)
 {
     const struct record_work *work = &record->work;
-    struct chunks chunks = {work->image.length, work->chunk_size};
+    struct chunks chunks = {.length = work->image.length, .size = work->chunk_size};
     bool downloads = record->state >= AGENT_LISTING && record->state <= AGENT_FETCHING;
 
     if (work->assignment == 0 || !work->image.known || chunks_check(&chunks) != ERR_OK)
