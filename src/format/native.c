@@ -67,6 +67,7 @@ static const struct field enroll_fields[] = {
     TEXT(2, MAY,    enroll, claim, CLAIM_SIZE_MAX),
     BYTES(3, NEEDED, enroll, csr, NATIVE_DER_SIZE_MAX),
     ATTRIBUTES(4, enroll),
+    BYTES(5, MAY,   enroll, sealing_key, NATIVE_SEALING_KEY_SIZE_MAX),
 };
 static const struct field enrolled_fields[] = {
     BYTES(1, NEEDED, enrolled, certificate, NATIVE_DER_SIZE_MAX),
@@ -78,6 +79,7 @@ static const struct field pending_fields[] = {
 };
 static const struct field renew_fields[] = {
     BYTES(3, NEEDED, renew, csr, NATIVE_DER_SIZE_MAX),
+    BYTES(5, MAY,    renew, sealing_key, NATIVE_SEALING_KEY_SIZE_MAX),
 };
 static const struct field poll_fields[] = {
     DIGEST(1, MAY,  poll, running),

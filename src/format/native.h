@@ -16,11 +16,12 @@
 #include "base/limits.h"
 #include "base/span.h"
 
-#define NATIVE_MIME            "application/cbor"
-#define NATIVE_INVENTORY_SIZE  8u    /* bytes: the first of SHA-256 over the inventory message */
-#define NATIVE_DER_SIZE_MAX    4096u /* bytes of one certificate or signing request */
-#define NATIVE_NONCE_SIZE      16u   /* bytes: fresh for every poll */
-#define NATIVE_SIGNED_SIZE_MAX 1024u /* bytes of a signed assignment, see format/assignment.h */
+#define NATIVE_MIME                 "application/cbor"
+#define NATIVE_INVENTORY_SIZE       8u /* bytes: the first of SHA-256 over the inventory message */
+#define NATIVE_DER_SIZE_MAX         4096u /* bytes of one certificate or signing request */
+#define NATIVE_SEALING_KEY_SIZE_MAX 66u   /* bytes: kind and public key, crypto/wrap.h */
+#define NATIVE_NONCE_SIZE           16u   /* bytes: fresh for every poll */
+#define NATIVE_SIGNED_SIZE_MAX      1024u /* bytes of a signed assignment, see format/assignment.h */
 
 /* Known or not; when it is, all 32 bytes count. */
 struct native_digest {
@@ -86,6 +87,7 @@ struct native_enroll {
     struct span claim; /* token text; empty = none */
     struct span csr;   /* PKCS#10, DER */
     struct native_attributes attributes;
+    struct span sealing_key; /* for content keys of sealed images; empty = it takes none */
 };
 
 struct native_enrolled {
@@ -99,7 +101,8 @@ struct native_pending {
 };
 
 struct native_renew {
-    struct span csr; /* PKCS#10, DER */
+    struct span csr;         /* PKCS#10, DER */
+    struct span sealing_key; /* the one to use from now on; empty = as before */
 };
 
 struct native_poll {

@@ -68,6 +68,9 @@ static void test_enrolment(void **state)
                       .poll_s = 300});
     ASSERT_BOTH_WAYS(pending, "pending", {.retry_s = 600});
     ASSERT_BOTH_WAYS(renew, "renew", {.csr = SPAN_LITERAL("\x30\x03\x02\x01\x05")});
+    ASSERT_BOTH_WAYS(renew, "renew-sealing",
+                     {.csr = SPAN_LITERAL("\x30\x03\x02\x01\x05"),
+                      .sealing_key = SPAN_LITERAL("\x01\x02\x03\x04\x05\x06\x07\x08")});
 }
 
 static void test_poll_and_its_answers(void **state)
