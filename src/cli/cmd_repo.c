@@ -339,6 +339,8 @@ static enum err read_facts(struct cli *cli, struct release_facts *facts, struct 
                                                                                : RELEASE_FEATURE;
     facts->security_version = (uint32_t)options_int(&cli->options, "security_version");
     facts->security_floor = (uint32_t)options_int(&cli->options, "security_floor");
+    facts->release_counter = (uint32_t)options_int(&cli->options, "release_counter");
+    facts->issued_s = (uint64_t)(clock_utc().ms / 1000);
     facts->chunk_size = (uint32_t)options_size(&cli->options, "chunk_size");
     return ERR_OK;
 }

@@ -57,6 +57,7 @@ static const struct option_spec release_add_options[] = {
     {"kind", 'k', OPTION_TEXT, "feature", 0, 0, "feature|security", "What the release is for"},
     {"security_version", 0, OPTION_INT, "0", 0, 4294967295, "NUMBER", "Compared with a device's floor; raise it when older images must never run again"},
     {"security_floor", 0, OPTION_INT, "0", 0, 4294967295, "NUMBER", "What a device's floor becomes once it runs this"},
+    {"release_counter", 0, OPTION_INT, "0", 0, 4294967295, "NUMBER", "Count the product's releases, growing; a device takes no lower one for newer; 0: do not say"},
     {"chunk_size", 0, OPTION_SIZE, "64K", 1024, 1048576, "BYTES", "Size of a separately verified piece, a power of two"},
     {"from", 0, OPTION_LIST, NULL, 0, 0, "VERSION", "May be applied on this version, or image digest, only; repeat for several"},
     {"name", 0, OPTION_TEXT, NULL, 0, 0, "FILE", "File name in the repository; without it that of the image"},

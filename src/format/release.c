@@ -118,6 +118,7 @@ enum err release_facts_check(const struct release_facts *facts, const char **fie
         {"version", refuse_if(!release_version_ok(facts->version))},
         {"hardware", check_hardware(facts)},
         {"security_floor", refuse_if(facts->security_floor > facts->security_version)},
+        {"issued_s", refuse_if(facts->issued_s > RELEASE_ISSUED_S_MAX)},
         {"kind", refuse_if(facts->kind != RELEASE_FEATURE && facts->kind != RELEASE_SECURITY)},
         {"length", refuse_if(facts->length == 0)},
         {"chunks", check_chunks(facts)},

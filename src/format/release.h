@@ -31,6 +31,8 @@ struct release_sealed {
     uint8_t key_check[DIGEST_SIZE]; /* tells the right content key; see crypto/sealing.h */
 };
 
+#define RELEASE_ISSUED_S_MAX UINT64_C(32503680000) /* the year 3000: later is no time */
+
 struct release_facts {
     char product[NAME_SIZE_MAX + 1];
     char version[VERSION_SIZE_MAX + 1];
@@ -38,6 +40,8 @@ struct release_facts {
     uint32_t hardware_count;
     uint32_t security_version; /* of this release; compared with a device's floor */
     uint32_t security_floor;   /* what a device's floor becomes once this release is confirmed */
+    uint32_t release_counter;  /* of the product's releases, growing; 0 = not stated */
+    uint64_t issued_s;         /* unix time at which the facts were drawn up; 0 = not stated */
     enum release_kind kind;
     uint64_t length;                    /* bytes of the plain image */
     uint8_t sha256[DIGEST_SIZE];        /* of the plain image */

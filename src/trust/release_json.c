@@ -128,6 +128,21 @@ static enum err read_numbers(const json_t *json, struct release_facts *facts, st
     return ERR_OK;
 }
 
+/* What may be left out, and then is 0. */
+static enum err read_optional(const json_t *json, struct release_facts *facts, struct why *why)
+{
+    const json_t *counter = json_object_get(json, "release_counter");
+    const json_t *issued = json_object_get(json, "issued_s");
+    uint64_t value = 0;
+
+    if (counter)
+        TRY(read_number(counter, "release_counter", UINT32_MAX, &value, why));
+    facts->release_counter = (uint32_t)value;
+    if (issued)
+        TRY(read_number(issued, "issued_s", RELEASE_ISSUED_S_MAX, &facts->issued_s, why));
+    return ERR_OK;
+}
+
 static enum err read_facts(const json_t *json, struct release_facts *facts, struct why *why)
 {
     const char *field = "";
@@ -143,6 +158,7 @@ static enum err read_facts(const json_t *json, struct release_facts *facts, stru
     TRY(read_kind(json_object_get(json, "kind"), &facts->kind, why));
     TRY(read_numbers(json, facts, why));
     TRY(read_bases(json_object_get(json, "from"), facts, why));
+    TRY(read_optional(json, facts, why));
     err = release_facts_check(facts, &field);
     return err == ERR_OK ? ERR_OK : bad(why, err, field, "is not what a release may state");
 }
@@ -195,6 +211,12 @@ json_t *release_to_json(const struct release_facts *facts)
                      "chunks", "size", (json_int_t)facts->chunk_size, "sha256",
                      digest_json(facts->chunks_sha256), "from", bases);
     CHECK(json);
+    if (facts->release_counter > 0)
+        CHECK(json_object_set_new(json, "release_counter",
+                                  json_integer((json_int_t)facts->release_counter)) == 0);
+    if (facts->issued_s > 0)
+        CHECK(json_object_set_new(json, "issued_s", json_integer((json_int_t)facts->issued_s)) ==
+              0);
     return json;
 }
 

@@ -17,7 +17,7 @@ static const char full[] =
     "\"security_version\":7,\"security_floor\":5,\"kind\":\"security\","
     "\"plain\":{\"length\":100000,\"sha256\":\"" HEX64 "\"},"
     "\"chunks\":{\"size\":65536,\"sha256\":\"" HEX64 "\"},"
-    "\"from\":[\"1.9\",\"sha256:" HEX64 "\"]}}";
+    "\"from\":[\"1.9\",\"sha256:" HEX64 "\"],\"release_counter\":12,\"issued_s\":1795600954}}";
 
 static json_t *read_json(const char *text)
 {
@@ -41,6 +41,8 @@ static void test_round_trip(void **state)
     assert_int_equal(facts.length, 100000);
     assert_int_equal(facts.sha256[1], 0x11);
     assert_int_equal(facts.bases_count, 2);
+    assert_int_equal(facts.release_counter, 12);
+    assert_int_equal(facts.issued_s, 1795600954);
     assert_false(facts.bases[0].by_digest);
     assert_true(facts.bases[1].by_digest);
     back = release_to_custom(&facts);
@@ -68,9 +70,13 @@ static void test_optional_and_unknown_fields(void **state)
 
     (void)state;
     assert_int_equal(json_object_del(inner, "from"), 0);
+    assert_int_equal(json_object_del(inner, "release_counter"), 0);
+    assert_int_equal(json_object_del(inner, "issued_s"), 0);
     assert_int_equal(json_object_set_new(inner, "x-new", json_null()), 0);
     assert_int_equal(release_from_custom(json, &facts, NULL), ERR_OK);
     assert_int_equal(facts.bases_count, 0);
+    assert_int_equal(facts.release_counter, 0);
+    assert_int_equal(facts.issued_s, 0);
     json_decref(json);
 }
 
@@ -98,6 +104,10 @@ static void test_each_bad_field_is_named(void **state)
         {NULL, "security_version", "[4294967296]", ERR_TOO_BIG, "security_version"},
         {NULL, "security_version", "[4]", ERR_CORRUPT, "security_floor"},
         {NULL, "security_floor", "[\"5\"]", ERR_CORRUPT, "security_floor"},
+        {NULL, "release_counter", "[4294967296]", ERR_TOO_BIG, "release_counter"},
+        {NULL, "release_counter", "[\"1\"]", ERR_CORRUPT, "release_counter"},
+        {NULL, "issued_s", "[-1]", ERR_CORRUPT, "issued_s"},
+        {NULL, "issued_s", "[32503680001]", ERR_TOO_BIG, "issued_s"},
         {NULL, "kind", "[\"urgent\"]", ERR_CORRUPT, "kind"},
         {NULL, "kind", "[0]", ERR_CORRUPT, "kind"},
         {NULL, "plain", NULL, ERR_CORRUPT, "plain.length"},
