@@ -78,7 +78,7 @@ static void test_vectors_of_the_standard(void **state)
          "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f7609"
          "84dc"
          "6594a7c15e9716ed28dc027beceea1ec40a"},
-        {"ec172b93ad5e563f4932c70e1224034c35467ef2efd4d64ebf819683467e2bf1",
+        {"ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf",
          "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a"
          "3fee"
          "bbd454d4423643ce80e2a9ac94fa54ca49f",
