@@ -1,5 +1,5 @@
 /* Keys in files. */
-#include "crypto/key_inside.h"
+#include "crypto/key_host.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "crypto/key_inside.h"
+#include "crypto/key_host.h"
 
 #include <openssl/ec.h>
 #include <openssl/err.h>

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "crypto/key_inside.h"
+#include "crypto/key_host.h"
 
 /* scrypt's cost: N 2^14, r 8, p 5 needs 16 MiB five times over. A larger N is refused by OpenSSL's
  * own reader (32 MiB), which must be able to open the file without us. */

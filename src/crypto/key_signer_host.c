@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "crypto/key_inside.h"
+#include "crypto/key_host.h"
 
 struct key_signer {
     struct key_signer_ops ops;
