@@ -93,24 +93,40 @@ enum err store_token_get(struct db *db, int64_t tenant, int64_t id, struct token
     return ERR_OK;
 }
 
-enum err store_token_list(struct db *db, int64_t tenant, int64_t after, uint32_t max,
-                          struct token_row *out, uint32_t *count)
+static enum err read_rows(struct db *db, uint32_t max, struct token_row *out, uint32_t *count)
 {
     bool row;
 
-    *count = 0;
-    db_query(db,
-             "SELECT " COLUMNS " FROM token WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3");
-    db_bind_int(db, tenant);
-    db_bind_int(db, after);
-    db_bind_int(db, max);
-    for (;;) {
+    for (*count = 0;;) {
         TRY(db_step(db, &row));
         if (!row)
             return ERR_OK;
         CHECK(*count < max);
         read_row(db, &out[(*count)++]);
     }
+}
+
+enum err store_token_list(struct db *db, int64_t tenant, int64_t after, uint32_t max,
+                          struct token_row *out, uint32_t *count)
+{
+    db_query(db, "SELECT " COLUMNS " FROM token WHERE tenant = $1 AND id > $2 AND revoked_ms = 0"
+                 " ORDER BY id LIMIT $3");
+    db_bind_int(db, tenant);
+    db_bind_int(db, after);
+    db_bind_int(db, max);
+    return read_rows(db, max, out, count);
+}
+
+enum err store_token_in_force(struct db *db, const struct token_row *after, struct utc now,
+                              uint32_t max, struct token_row *out, uint32_t *count)
+{
+    db_query(db, "SELECT " COLUMNS " FROM token WHERE (tenant, id) > ($1, $2) AND revoked_ms = 0"
+                 " AND (expires_ms = 0 OR expires_ms > $3) ORDER BY tenant, id LIMIT $4");
+    db_bind_int(db, after->tenant);
+    db_bind_int(db, after->id);
+    db_bind_int(db, now.ms);
+    db_bind_int(db, max);
+    return read_rows(db, max, out, count);
 }
 
 enum err store_token_revoke(struct db *db, int64_t tenant, int64_t id, struct utc at)

@@ -29,8 +29,15 @@ enum err store_token_add(struct db *db, struct token_row *row) MUST_USE;
 enum err store_token_find(struct db *db, const uint8_t token_sha256[DIGEST_SIZE],
                           struct token_row *out) MUST_USE;
 enum err store_token_get(struct db *db, int64_t tenant, int64_t id, struct token_row *out) MUST_USE;
+
+/* Those that are not revoked, ids above `after`. */
 enum err store_token_list(struct db *db, int64_t tenant, int64_t after, uint32_t max,
                           struct token_row *out, uint32_t *count) MUST_USE;
+
+/* Of all tenants, neither revoked nor expired at `now`; the ones behind `after` (zeros: from the
+ * start), of which only tenant and id count. */
+enum err store_token_in_force(struct db *db, const struct token_row *after, struct utc now,
+                              uint32_t max, struct token_row *out, uint32_t *count) MUST_USE;
 enum err store_token_revoke(struct db *db, int64_t tenant, int64_t id, struct utc at) MUST_USE;
 
 struct idempotency_row {
