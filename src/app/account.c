@@ -88,11 +88,16 @@ enum err account_token_create(struct app *app, const struct token_order *order, 
         .tenant = order->tenant, .role = order->role, .created = now, .expires = order->expires};
     const char *creator = strchr(order->actor, ':');
     char made[SECRET_SIZE];
+    int64_t count;
     bool taken;
 
     TRY(store_token_name_taken(app->db, order->tenant, span_of(order->name), now, &taken));
     if (taken)
         return say(why, ERR_CONFLICT, "name", "there is a token %s already", order->name);
+    TRY(store_token_count(app->db, order->tenant, ROLE_VIEWER, now, &count));
+    if (count >= TOKENS_MAX)
+        return say(why, ERR_TOO_BIG, NULL, "%u tokens are in force already; revoke some",
+                   TOKENS_MAX);
     (void)snprintf(row.name, sizeof row.name, "%s", order->name);
     (void)snprintf(row.created_by, sizeof row.created_by, "%s",
                    creator ? creator + 1 : order->actor);

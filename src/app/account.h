@@ -9,7 +9,8 @@
 #include "store/account.h"
 #include "store/claim.h"
 
-#define SECRET_SIZE 48u /* bytes of "swt_" and 43 characters, with NUL */
+#define SECRET_SIZE 48u   /* bytes of "swt_" and 43 characters, with NUL */
+#define TOKENS_MAX  1000u /* in force, of one tenant: the fronts hold them in memory */
 
 /* Whose secret this is. ERR_UNTRUSTED: nobody's, expired or revoked; `why` does not say which.
  * Notes the use, at most once a minute. */
@@ -24,7 +25,7 @@ struct token_order {
     struct utc expires; /* 0: never */
 };
 
-/* ERR_CONFLICT: the name is taken. */
+/* ERR_CONFLICT: the name is taken. ERR_TOO_BIG: there are TOKENS_MAX. */
 enum err account_token_create(struct app *app, const struct token_order *order, struct utc now,
                               struct token_row *out, char secret[SECRET_SIZE],
                               struct why *why) MUST_USE;
