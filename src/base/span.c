@@ -19,6 +19,13 @@ bool span_is(struct span span, const char *text)
     return span_equal(span, span_of(text));
 }
 
+bool span_begins(struct span span, const char *prefix)
+{
+    size_t size = strlen(prefix);
+
+    return span.size >= size && memcmp(span.at, prefix, size) == 0;
+}
+
 bool span_to_text(struct span span, char *to, size_t to_size)
 {
     to[0] = '\0';

@@ -19,6 +19,9 @@ bool span_equal(struct span a, struct span b);
 /* Whether `span` holds exactly the characters of `text`. */
 bool span_is(struct span span, const char *text);
 
+/* Whether it begins with the characters of `prefix`. */
+bool span_begins(struct span span, const char *prefix);
+
 /* Copy into a NUL-terminated array. False, with `to` an empty string, when it does not fit or
  * holds a NUL byte itself. */
 bool span_to_text(struct span span, char *to, size_t to_size) MUST_USE;
