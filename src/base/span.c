@@ -21,7 +21,7 @@ bool span_is(struct span span, const char *text)
 
 bool span_begins(struct span span, const char *prefix)
 {
-    size_t size = strlen(prefix);
+    size_t size = span_of(prefix).size;
 
     return span.size >= size && memcmp(span.at, prefix, size) == 0;
 }
