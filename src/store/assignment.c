@@ -7,7 +7,8 @@
 #define KEYS "id, device, rollout, release, target, previous"
 #define COURSE                                                                            \
     "state, standing, whereabouts, err, stage, attempt, admitted_ms, heard_ms, moved_ms," \
-    " flipped_ms, counted_ms, retry_ms, look_ms, percent, detail"
+    " flipped_ms, counted_ms, retry_ms, look_ms, percent, detail, reason, sequence,"      \
+    " report_last"
 
 /* Every reader takes the device's last contact along as the last column. */
 #define READ                                                                \
@@ -33,6 +34,9 @@ static void bind_course(struct db *db, const struct assignment_row *row)
     db_bind_int(db, row->look.ms);
     db_bind_int(db, row->percent);
     db_bind_text(db, row->detail);
+    db_bind_text(db, row->reason);
+    db_bind_int(db, row->sequence);
+    db_bind_int(db, row->report_last);
 }
 
 enum err store_assignment_add(struct db *db, const struct assignment_row *row)
@@ -40,7 +44,7 @@ enum err store_assignment_add(struct db *db, const struct assignment_row *row)
     CHECK(row->id > 0);
     db_query(db, "INSERT INTO assignment (tenant, " KEYS ", " COURSE ") VALUES ($1, $2, $3, $4, $5,"
                  " $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,"
-                 " $22)");
+                 " $22, $23, $24, $25)");
     db_bind_int(db, row->tenant);
     db_bind_int(db, row->id);
     db_bind_int(db, row->device);
@@ -54,10 +58,9 @@ enum err store_assignment_add(struct db *db, const struct assignment_row *row)
 
 enum err store_assignment_save(struct db *db, const struct assignment_row *row)
 {
-    db_query(
-        db,
-        "UPDATE assignment SET (" COURSE ", previous) = ($1, $2, $3, $4, $5, $6, $7, $8,"
-        " $9, $10, $11, $12, $13, $14, $15, $16) WHERE tenant = $17 AND device = $18 AND id = $19");
+    db_query(db, "UPDATE assignment SET (" COURSE ", previous) = ($1, $2, $3, $4, $5, $6, $7, $8,"
+                 " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
+                 " WHERE tenant = $20 AND device = $21 AND id = $22");
     bind_course(db, row);
     db_bind_bytes(db, row->previous, row->previous_known ? DIGEST_SIZE : 0);
     db_bind_int(db, row->tenant);
@@ -82,8 +85,8 @@ static void read_course(struct db *db, struct assignment *out)
     out->flipped_at.ms = db_column_int(db, 15);
     out->counted_at.ms = db_column_int(db, 16);
     out->retry_at.ms = db_column_int(db, 17);
-    if (db_column_int(db, 21) > out->heard_at.ms)
-        out->heard_at.ms = db_column_int(db, 21);
+    if (db_column_int(db, 24) > out->heard_at.ms)
+        out->heard_at.ms = db_column_int(db, 24);
 }
 
 static void read_row(struct db *db, int64_t tenant, struct assignment_row *out)
@@ -99,6 +102,9 @@ static void read_row(struct db *db, int64_t tenant, struct assignment_row *out)
     out->look.ms = db_column_int(db, 18);
     out->percent = (uint32_t)db_column_int(db, 19);
     db_column_text(db, 20, out->detail, sizeof out->detail);
+    db_column_text(db, 21, out->reason, sizeof out->reason);
+    out->sequence = db_column_int(db, 22);
+    out->report_last = db_column_int(db, 23);
 }
 
 enum err store_assignment_get(struct db *db, int64_t tenant, int64_t device, int64_t id,
@@ -245,4 +251,17 @@ enum err store_assignment_count(struct db *db, int64_t tenant, int64_t rollout,
         CHECK(db_column_int(db, 0) < ASSIGNMENT_STATE_COUNT);
         counts[db_column_int(db, 0)] = (uint32_t)db_column_int(db, 1);
     }
+}
+
+enum err store_assignment_depart(struct db *db, const struct assignment_row *row)
+{
+    db_query(db, "INSERT INTO departed (tenant, rollout, stage, standing, whereabouts, devices)"
+                 " VALUES ($1, $2, $3, $4, $5, 1)"
+                 " ON CONFLICT DO UPDATE SET devices = devices + 1");
+    db_bind_int(db, row->tenant);
+    db_bind_int(db, row->rollout);
+    db_bind_int(db, row->assignment.stage);
+    db_bind_int(db, row->assignment.standing);
+    db_bind_int(db, row->assignment.whereabouts);
+    return db_run(db);
 }

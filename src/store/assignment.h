@@ -14,6 +14,9 @@ struct assignment_row {
     struct utc look; /* the tick must look at it then; 0: never */
     uint32_t percent;
     char detail[DETAIL_SIZE_MAX + 1];
+    char reason[NAME_SIZE_MAX + 1]; /* of the last report: which rule of the device said no */
+    int64_t sequence;    /* of its mandate, see store_device_next_sequence(); 0: none yet */
+    int64_t report_last; /* id of the newest report about it */
 };
 
 /* Insert with row->id as reserved by db_new_ids(..., "assignment", ...). */
@@ -65,3 +68,6 @@ enum err store_assignment_due(struct db *db, struct utc now, uint32_t max,
 /* Devices of a rollout per state. */
 enum err store_assignment_count(struct db *db, int64_t tenant, int64_t rollout,
                                 uint32_t counts[ASSIGNMENT_STATE_COUNT]) MUST_USE;
+
+/* Its device is deleted: where it stood stays counted, as a number. */
+enum err store_assignment_depart(struct db *db, const struct assignment_row *row) MUST_USE;

@@ -299,13 +299,14 @@ static const struct db_ops sqlite_ops = {
 
 enum err db_sqlite_open(const char *path, struct db **out, struct why *why)
 {
-    static const char setup[] = "PRAGMA journal_mode = WAL;"
-                                "PRAGMA synchronous = FULL;" /* a commit survives power loss */
-                                "PRAGMA foreign_keys = ON;"
-                                "PRAGMA temp_store = MEMORY;"
-                                "PRAGMA cache_size = -16384;"           /* KiB */
-                                "PRAGMA journal_size_limit = 67108864;" /* bytes */
-                                "PRAGMA trusted_schema = OFF;";
+    static const char setup[] =
+        "PRAGMA journal_mode = WAL;"
+        "PRAGMA synchronous = FULL;" /* a commit survives power loss */
+        "PRAGMA foreign_keys = ON;"
+        "PRAGMA temp_store = FILE;"             /* in memory, sub-journals are walked as lists */
+        "PRAGMA cache_size = -16384;"           /* KiB */
+        "PRAGMA journal_size_limit = 67108864;" /* bytes */
+        "PRAGMA trusted_schema = OFF;";
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     struct db_sqlite *self = calloc(1, sizeof *self);
     enum err err;

@@ -7,7 +7,8 @@
 #define COLUMNS                                                                              \
     "d.id, d.name, d.status, d.key_sha256, d.utc_offset_min, d.hold, d.note, d.created_ms,"  \
     " d.status_ms, s.running, s.other, s.version, s.inventory, s.boot_count, s.agent_state," \
-    " s.last_seen_ms, s.assignment, s.wanted, d.product, d.hardware, d.security_floor"
+    " s.last_seen_ms, s.assignment, s.wanted, d.product, d.hardware, d.security_floor,"      \
+    " s.report_epoch, s.report_epoch_left, s.report_base, s.report_last"
 #define TABLES " FROM device d JOIN device_state s ON s.tenant = d.tenant AND s.device = d.id"
 
 bool device_name_valid(struct span name)
@@ -59,6 +60,10 @@ static void read_row(struct db *db, int64_t tenant, struct device_row *out)
     db_column_text(db, 18, out->product, sizeof out->product);
     db_column_text(db, 19, out->hardware, sizeof out->hardware);
     out->security_floor = (uint32_t)db_column_int(db, 20);
+    out->report_epoch = (uint32_t)db_column_int(db, 21);
+    out->report_epoch_left = (uint32_t)db_column_int(db, 22);
+    out->report_base = db_column_int(db, 23);
+    out->report_last = db_column_int(db, 24);
 }
 
 static void bind_digest(struct db *db, bool known, const uint8_t digest[DIGEST_SIZE])
@@ -140,7 +145,8 @@ enum err store_device_save_state(struct db *db, const struct device_row *row)
 {
     db_query(db, "UPDATE device_state SET running = $1, other = $2, version = $3, inventory = $4,"
                  " boot_count = $5, agent_state = $6, last_seen_ms = $7, assignment = $8,"
-                 " wanted = $9 WHERE tenant = $10 AND device = $11");
+                 " wanted = $9, report_epoch = $10, report_epoch_left = $11, report_base = $12,"
+                 " report_last = $13 WHERE tenant = $14 AND device = $15");
     bind_digest(db, row->running_known, row->running);
     bind_digest(db, row->other_known, row->other);
     db_bind_text(db, row->version);
@@ -150,9 +156,26 @@ enum err store_device_save_state(struct db *db, const struct device_row *row)
     db_bind_int(db, row->last_seen.ms);
     db_bind_int(db, row->assignment);
     db_bind_int(db, row->wanted);
+    db_bind_int(db, row->report_epoch);
+    db_bind_int(db, row->report_epoch_left);
+    db_bind_int(db, row->report_base);
+    db_bind_int(db, row->report_last);
     db_bind_int(db, row->tenant);
     db_bind_int(db, row->id);
     return db_run(db);
+}
+
+enum err store_device_next_sequence(struct db *db, int64_t tenant, int64_t device, struct utc now,
+                                    int64_t *out)
+{
+    db_query(db, "UPDATE device_state SET sequence = max(sequence + 1, $1)"
+                 " WHERE tenant = $2 AND device = $3 RETURNING sequence");
+    db_bind_int(db, now.ms / 1000);
+    db_bind_int(db, tenant);
+    db_bind_int(db, device);
+    TRY(db_one(db));
+    *out = db_column_int(db, 0);
+    return ERR_OK;
 }
 
 enum err store_device_seen(struct db *db, int64_t tenant, struct span name, struct utc at)

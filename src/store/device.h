@@ -43,6 +43,10 @@ struct device_row {
     struct utc last_seen; /* 0: never */
     int64_t assignment;   /* the open one, or 0 */
     uint32_t wanted;      /* DEVICE_WANTS_* */
+
+    /* Its reports are stored as base + its own number, see docs/spec/native.md. */
+    uint32_t report_epoch, report_epoch_left;
+    int64_t report_base, report_last;
 };
 
 struct attribute {
@@ -80,6 +84,11 @@ enum err store_device_save(struct db *db, const struct device_row *row) MUST_USE
 
 /* Write device_state whole. */
 enum err store_device_save_state(struct db *db, const struct device_row *row) MUST_USE;
+
+/* The sequence number of the next order to this device: above all it had, and at least the time,
+ * so that a server which lost some of its memory does not use one twice. */
+enum err store_device_next_sequence(struct db *db, int64_t tenant, int64_t device, struct utc now,
+                                    int64_t *out) MUST_USE;
 
 /* Only the time of last contact; unknown devices are no error. */
 enum err store_device_seen(struct db *db, int64_t tenant, struct span name, struct utc at) MUST_USE;

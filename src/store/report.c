@@ -4,7 +4,7 @@
 
 #define COLUMNS                                                                               \
     "id, assignment, phase, err, percent, boot_count, running, detail, received_ms, verdict," \
-    " retry_s"
+    " retry_s, reason"
 
 static void read_row(struct db *db, int64_t tenant, int64_t device, struct report_row *out)
 {
@@ -22,12 +22,13 @@ static void read_row(struct db *db, int64_t tenant, int64_t device, struct repor
     out->received.ms = db_column_int(db, 8);
     out->verdict = (uint32_t)db_column_int(db, 9);
     out->retry_s = (uint32_t)db_column_int(db, 10);
+    db_column_text(db, 11, out->reason, sizeof out->reason);
 }
 
 enum err store_report_add(struct db *db, const struct report_row *row)
 {
     db_query(db, "INSERT INTO report (tenant, device, " COLUMNS ")"
-                 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)");
+                 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)");
     db_bind_int(db, row->tenant);
     db_bind_int(db, row->device);
     db_bind_int(db, row->id);
@@ -41,6 +42,7 @@ enum err store_report_add(struct db *db, const struct report_row *row)
     db_bind_int(db, row->received.ms);
     db_bind_int(db, row->verdict);
     db_bind_int(db, row->retry_s);
+    db_bind_text(db, row->reason);
     return db_run(db);
 }
 

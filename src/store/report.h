@@ -7,7 +7,7 @@
 
 struct report_row {
     int64_t tenant, device;
-    int64_t id; /* the device's own number, increasing */
+    int64_t id; /* increasing: the base of the device's epoch and its own number */
     int64_t assignment;
     uint32_t phase; /* of the native protocol */
     enum err err;
@@ -15,6 +15,7 @@ struct report_row {
     bool running_known;
     uint8_t running[DIGEST_SIZE];
     char detail[DETAIL_SIZE_MAX + 1];
+    char reason[NAME_SIZE_MAX + 1]; /* which rule of the device said no: "floor" */
     struct utc received;
     uint32_t verdict, retry_s; /* what it was answered with */
 };

@@ -157,7 +157,7 @@ static void furnish_walk(struct db *db)
                       "INSERT INTO rollout VALUES (1, 1, 'r', 1, 'all', 1, '', 1, '', 1, 1, 0, 0,"
                       " 0, 0, 0, 0, 1, 0, '', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
                       "INSERT INTO assignment VALUES (1, 9, 5, 1, 1, zeroblob(32), x'', 0, 0, 0, 0,"
-                      " 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, '')"),
+                      " 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, '', 0, 0, '')"),
         ERR_OK);
 }
 
@@ -385,6 +385,33 @@ static void test_tokens_and_replies(void **state)
     assert_false(found);
 }
 
+static void test_tokens_in_force(void **state)
+{
+    struct token_row rows[4] = {{.tenant = 1, .name = "a", .token_sha256 = {1}},
+                                {.tenant = 1, .name = "b", .token_sha256 = {2}, .expires = {10}},
+                                {.tenant = 1, .name = "c", .token_sha256 = {3}},
+                                {.tenant = 1, .name = "d", .token_sha256 = {4}}};
+    struct token_row found[4], from = {0};
+    uint32_t count;
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        assert_int_equal(store_token_add(*state, &rows[i]), ERR_OK);
+    assert_int_equal(store_token_revoke(*state, 1, rows[2].id, (struct utc){8}), ERR_OK);
+    assert_int_equal(store_token_in_force(*state, &from, (struct utc){9}, 2, found, &count),
+                     ERR_OK);
+    assert_int_equal(count, 2);
+    assert_string_equal(found[1].name, "b");
+    assert_int_equal(store_token_in_force(*state, &found[1], (struct utc){9}, 2, found, &count),
+                     ERR_OK);
+    assert_int_equal(count, 1);
+    assert_string_equal(found[0].name, "d");
+    assert_int_equal(store_token_in_force(*state, &from, (struct utc){10}, 4, found, &count),
+                     ERR_OK);
+    assert_int_equal(count, 2); /* one has expired */
+    assert_int_equal(store_token_list(*state, 1, 0, 4, found, &count), ERR_OK);
+    assert_int_equal(count, 3); /* which is still shown */
+}
+
 static int64_t add_release(struct db *db, const char *version)
 {
     struct release_row row = {.tenant = 1,
@@ -610,6 +637,7 @@ int main(void)
         ROWS(test_certificates),
         ROWS(test_claims_are_used_once),
         ROWS(test_tokens_and_replies),
+        ROWS(test_tokens_in_force),
         ROWS(test_releases),
         ROWS(test_rollouts_keep_their_course),
         ROWS(test_assignments),
