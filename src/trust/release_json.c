@@ -143,6 +143,26 @@ static enum err read_optional(const json_t *json, struct release_facts *facts, s
     return ERR_OK;
 }
 
+/* How the image is encrypted, if it is. */
+static enum err read_sealed(const json_t *json, struct release_facts *facts, struct why *why)
+{
+    const json_t *sealed = json_object_get(json, "sealed"), *alg = json_object_get(sealed, "alg");
+    struct release_sealed *out = &facts->sealed;
+
+    if (!sealed)
+        return ERR_OK;
+    if (!json_is_object(sealed))
+        return bad(why, ERR_CORRUPT, "sealed", "is not an object");
+    if (!json_is_string(alg) || !aead_kind_parse(span_of(json_string_value(alg)), &out->alg))
+        return bad(why, ERR_CORRUPT, "sealed.alg", "is not an algorithm we know");
+    TRY(read_number(json_object_get(sealed, "length"), "sealed.length", INT64_MAX, &out->length,
+                    why));
+    TRY(read_digest(json_object_get(sealed, "sha256"), "sealed.sha256", out->sha256, why));
+    TRY(read_digest(json_object_get(sealed, "key_check"), "sealed.key_check", out->key_check, why));
+    out->used = true;
+    return ERR_OK;
+}
+
 static enum err read_facts(const json_t *json, struct release_facts *facts, struct why *why)
 {
     const char *field = "";
@@ -159,6 +179,7 @@ static enum err read_facts(const json_t *json, struct release_facts *facts, stru
     TRY(read_numbers(json, facts, why));
     TRY(read_bases(json_object_get(json, "from"), facts, why));
     TRY(read_optional(json, facts, why));
+    TRY(read_sealed(json, facts, why));
     err = release_facts_check(facts, &field);
     return err == ERR_OK ? ERR_OK : bad(why, err, field, "is not what a release may state");
 }
@@ -193,6 +214,13 @@ static json_t *base_json(const struct release_base *base)
     return json_string(text);
 }
 
+static json_t *sealed_json(const struct release_sealed *sealed)
+{
+    return json_pack("{s:s, s:I, s:o, s:o}", "alg", aead_kind_name(sealed->alg), "length",
+                     (json_int_t)sealed->length, "sha256", digest_json(sealed->sha256), "key_check",
+                     digest_json(sealed->key_check));
+}
+
 json_t *release_to_json(const struct release_facts *facts)
 {
     json_t *hardware = json_array(), *bases = json_array(), *json;
@@ -217,6 +245,8 @@ json_t *release_to_json(const struct release_facts *facts)
     if (facts->issued_s > 0)
         CHECK(json_object_set_new(json, "issued_s", json_integer((json_int_t)facts->issued_s)) ==
               0);
+    if (facts->sealed.used)
+        CHECK(json_object_set_new(json, "sealed", sealed_json(&facts->sealed)) == 0);
     return json;
 }
 

@@ -51,6 +51,70 @@ static void test_round_trip(void **state)
     json_decref(json);
 }
 
+/* Two chunks of 65536 and 34464 bytes, each with a tag of 16. */
+static const char sealed[] = "{\"alg\":\"aes-256-gcm\",\"length\":100032,\"sha256\":\"" HEX64
+                             "\",\"key_check\":\"" HEX64 "\"}";
+
+static void test_sealed(void **state)
+{
+    json_t *json = read_json(full), *back;
+    struct release_facts facts;
+
+    (void)state;
+    assert_int_equal(release_from_custom(json, &facts, NULL), ERR_OK);
+    assert_false(facts.sealed.used);
+    assert_int_equal(release_sent_length(&facts), 100000);
+    assert_ptr_equal(release_sent_sha256(&facts), facts.sha256);
+    json_object_set_new(json_object_get(json, RELEASE_JSON_KEY), "sealed", read_json(sealed));
+    assert_int_equal(release_from_custom(json, &facts, NULL), ERR_OK);
+    assert_true(facts.sealed.used);
+    assert_int_equal(facts.sealed.alg, AEAD_AES_256_GCM);
+    assert_int_equal(facts.sealed.key_check[1], 0x11);
+    assert_int_equal(release_sent_length(&facts), 100032);
+    assert_ptr_equal(release_sent_sha256(&facts), facts.sealed.sha256);
+    back = release_to_custom(&facts);
+    assert_true(json_equal(json, back));
+    json_decref(back);
+    json_decref(json);
+}
+
+static void test_bad_sealed(void **state)
+{
+    static const struct {
+        const char *field, *value, *said;
+    } rows[] = {
+        {"alg", "[\"rot13\"]", "sealed.alg"},
+        {"alg", "[1]", "sealed.alg"},
+        {"alg", NULL, "sealed.alg"},
+        {"length", "[100031]", "sealed"},
+        {"length", "[100000]", "sealed"},
+        {"length", "[-1]", "sealed.length"},
+        {"length", NULL, "sealed.length"},
+        {"sha256", "[\"00\"]", "sealed.sha256"},
+        {"sha256", NULL, "sealed.sha256"},
+        {"key_check", "[1]", "sealed.key_check"},
+        {"key_check", NULL, "sealed.key_check"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        json_t *json = read_json(full), *object = read_json(sealed), *value = NULL;
+        struct release_facts facts;
+        struct why why = {0};
+
+        (void)json_object_del(object, rows[i].field);
+        if (rows[i].value) {
+            value = read_json(rows[i].value);
+            json_object_set(object, rows[i].field, json_array_get(value, 0));
+        }
+        json_object_set_new(json_object_get(json, RELEASE_JSON_KEY), "sealed", object);
+        assert_int_equal(release_from_custom(json, &facts, &why), ERR_CORRUPT);
+        assert_string_equal(why.field, rows[i].said);
+        json_decref(value);
+        json_decref(json);
+    }
+}
+
 static void test_no_facts(void **state)
 {
     json_t *other = read_json("{\"other\":{}}");
@@ -170,6 +234,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_sealed),
+        cmocka_unit_test(test_bad_sealed),
         cmocka_unit_test(test_no_facts),
         cmocka_unit_test(test_optional_and_unknown_fields),
         cmocka_unit_test(test_each_bad_field_is_named),
