@@ -144,7 +144,7 @@ static void test_devices_can_follow_what_is_published(void **state)
                                      &shop->stage.why),
                      ERR_OK);
     assert_int_equal(tuf_client_refresh(client, &fetch, shop->stage.now, &shop->stage.why), ERR_OK);
-    assert_int_equal(tuf_client_target(client, "camera/1.0/image", &target, NULL), ERR_OK);
+    assert_int_equal(tuf_client_target(client, &fetch, "camera/1.0/image", &target, NULL), ERR_OK);
     assert_memory_equal(target.file.sha256, row.sha256, DIGEST_SIZE);
 
     /* Half a life later the tick renews what the server signs, and clients follow. */

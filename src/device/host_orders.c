@@ -272,7 +272,7 @@ static enum err resolve(struct host *host, struct tuf_target *out, struct why *w
     const struct tuf_fetch fetch = {.self = host, .get = get_metadata};
 
     TRY(tuf_client_refresh(host->tuf, &fetch, host_now(host), why));
-    TRY(tuf_client_target(host->tuf, host->target, out, why));
+    TRY(tuf_client_target(host->tuf, &fetch, host->target, out, why));
     if (!out->has_facts || !out->file.has_sha256 || !out->file.has_length ||
         out->file.length != out->facts.length ||
         memcmp(out->file.sha256, out->facts.sha256, DIGEST_SIZE) != 0)

@@ -1,29 +1,14 @@
 #include "trust/client.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "os/file.h"
 #include "os/say.h"
+#include "trust/client_form.h"
 #include "trust/tuf_file.h"
-
-/* The order in which one is trusted because of another. */
-struct tuf_client {
-    char dir[PATH_MAX];
-    struct tuf_metadata *trusted[TUF_ROLE_COUNT]; /* the root always */
-    bool settled; /* the last refresh or resume went through: targets may be used */
-};
-
-/* One refresh. */
-struct refresh {
-    struct tuf_client *client;
-    const struct tuf_fetch *fetch;
-    struct utc now;
-    bool resuming; /* nothing is fetched and expiry is not looked at */
-};
 
 static void trust(struct tuf_client *client, struct tuf_metadata *metadata)
 {
@@ -40,31 +25,6 @@ static void distrust(struct tuf_client *client, enum tuf_role role)
     client->trusted[role] = NULL;
 }
 
-/* What DIR holds of a role, well-formed but not verified. */
-static enum err load_stored(const struct tuf_client *client, enum tuf_role role,
-                            struct tuf_metadata **out, struct why *why)
-{
-    char name[TUF_FILE_NAME_SIZE];
-    struct tuf_bytes bytes;
-    enum err err;
-
-    tuf_file_name(role, 0, name);
-    TRY(tuf_file_read(client->dir, name, tuf_role_size_max(role), &bytes, why));
-    err = tuf_metadata_read(role, tuf_bytes_span(&bytes), out, why);
-    tuf_bytes_done(&bytes);
-    return err;
-}
-
-/* The received bytes, so that whoever is served from DIR gets what the signers made. */
-static enum err store(const struct tuf_client *client, const struct tuf_metadata *metadata,
-                      struct why *why)
-{
-    char name[TUF_FILE_NAME_SIZE];
-
-    tuf_file_name(tuf_metadata_role(metadata), 0, name);
-    return tuf_file_replace(client->dir, name, tuf_metadata_bytes(metadata), why);
-}
-
 /* ---- 5.2: the root to begin with ---- */
 
 static enum err load_root(const struct tuf_client *client, struct tuf_metadata **out,
@@ -73,7 +33,7 @@ static enum err load_root(const struct tuf_client *client, struct tuf_metadata *
     struct tuf_metadata *root;
     enum err err;
 
-    TRY(load_stored(client, TUF_ROOT, &root, why));
+    TRY(client_read_stored(client, TUF_ROOT, "root", &root, why));
     err = tuf_verify_by_root(root, root, why);
     if (err != ERR_OK)
         tuf_metadata_close(root);
@@ -120,7 +80,7 @@ static enum err choose_root(struct tuf_client *client, struct span trusted_root,
     }
     tuf_metadata_close(stored);
     trust(client, anchor);
-    return store(client, anchor, why);
+    return client_store(client, "root", anchor, why);
 }
 
 enum err tuf_client_open(const char *dir, struct span trusted_root, struct tuf_client **out,
@@ -149,68 +109,10 @@ void tuf_client_close(struct tuf_client *client)
 {
     if (!client)
         return;
+    client_roles_forget(client);
     for (int role = 0; role < TUF_ROLE_COUNT; role++)
         tuf_metadata_close(client->trusted[role]);
     free(client);
-}
-
-/* ---- What the steps share ---- */
-
-static enum err fetch_file(const struct refresh *refresh, const char *name, size_t size_max,
-                           struct tuf_bytes *out, struct why *why)
-{
-    struct tuf_bytes bytes = {0};
-    enum err err = refresh->fetch->get(refresh->fetch->self, name, size_max, &bytes, why);
-
-    if (err == ERR_OK && bytes.size > size_max) {
-        tuf_bytes_done(&bytes);
-        err = say(why, ERR_TOO_BIG, NULL, "is longer than %zu bytes", size_max);
-    }
-    if (err != ERR_OK)
-        return say_where(why, err, "%s", name);
-    *out = bytes;
-    return ERR_OK;
-}
-
-static enum err fetch_metadata(const struct refresh *refresh, enum tuf_role role, uint64_t version,
-                               const struct tuf_file *listed, struct tuf_metadata **out,
-                               struct why *why)
-{
-    size_t size_max = tuf_role_size_max(role);
-    char name[TUF_FILE_NAME_SIZE];
-    struct tuf_bytes bytes;
-    enum err err = ERR_OK;
-
-    if (listed && listed->has_length && listed->length < size_max)
-        size_max = (size_t)listed->length;
-    tuf_file_name(role, version, name);
-    TRY(fetch_file(refresh, name, size_max, &bytes, why));
-    if (listed)
-        err = tuf_check_bytes(listed, tuf_bytes_span(&bytes), why);
-    if (err == ERR_OK)
-        err = tuf_metadata_read(role, tuf_bytes_span(&bytes), out, why);
-    tuf_bytes_done(&bytes);
-    return say_where(why, err, "%s", name);
-}
-
-static enum err check_fresh(const struct refresh *refresh, const struct tuf_metadata *metadata,
-                            struct why *why)
-{
-    char expired[UTC_TEXT_SIZE], now[UTC_TEXT_SIZE];
-
-    if (refresh->resuming || !tuf_metadata_expired(metadata, refresh->now))
-        return ERR_OK;
-    utc_format(tuf_metadata_expires(metadata), expired);
-    utc_format(refresh->now, now);
-    return say(why, ERR_UNTRUSTED, NULL, "%s version %" PRIu64 " expired at %s; it is now %s",
-               tuf_role_name(tuf_metadata_role(metadata)), tuf_metadata_version(metadata), expired,
-               now);
-}
-
-/* A versioned name where the root says so (5.5.1, 5.6.1), the plain one otherwise. */
-static uint64_t version_in_name(const struct tuf_client *client, const struct tuf_file *listed)
-{
-    return tuf_consistent_snapshot(client->trusted[TUF_ROOT]) ? listed->version : 0;
 }
 
 /* ---- 5.3: the root chain ---- */
@@ -223,10 +125,10 @@ static enum err update_root_once(const struct refresh *refresh, struct why *why)
     struct tuf_metadata *next;
     enum err err;
 
-    TRY(fetch_metadata(refresh, TUF_ROOT, tuf_metadata_version(root) + 1, NULL, &next, why));
+    TRY(client_fetch(refresh, TUF_ROOT, "root", tuf_metadata_version(root) + 1, NULL, &next, why));
     err = tuf_verify_next_root(root, next, why);
     if (err == ERR_OK)
-        err = store(client, next, why);
+        err = client_store(client, "root", next, why);
     if (err != ERR_OK) {
         tuf_metadata_close(next);
         return err;
@@ -244,7 +146,7 @@ static enum err update_root(const struct refresh *refresh, struct why *why)
     if (err != ERR_OK && err != ERR_NOT_FOUND)
         return err;
     why_clear(why); /* the missing next root was expected */
-    return check_fresh(refresh, refresh->client->trusted[TUF_ROOT], why);
+    return client_check_fresh(refresh->client, "root", refresh->client->trusted[TUF_ROOT], why);
 }
 
 /* ---- 5.4: the timestamp ---- */
@@ -255,7 +157,7 @@ static void load_timestamp(struct tuf_client *client)
 {
     struct tuf_metadata *stored;
 
-    if (load_stored(client, TUF_TIMESTAMP, &stored, NULL) != ERR_OK)
+    if (client_read_stored(client, TUF_TIMESTAMP, "timestamp", &stored, NULL) != ERR_OK)
         return;
     if (tuf_verify_by_root(client->trusted[TUF_ROOT], stored, NULL) == ERR_OK)
         trust(client, stored);
@@ -297,8 +199,8 @@ static enum err judge_timestamp(const struct refresh *refresh, const struct tuf_
     TRY(tuf_verify_by_root(refresh->client->trusted[TUF_ROOT], fresh, why));
     if (old)
         TRY(check_timestamp_rollback(old, fresh, why));
-    TRY(check_fresh(refresh, fresh, why));
-    return store(refresh->client, fresh, why);
+    TRY(client_check_fresh(refresh->client, "timestamp", fresh, why));
+    return client_store(refresh->client, "timestamp", fresh, why);
 }
 
 static enum err update_timestamp(const struct refresh *refresh, struct why *why)
@@ -310,11 +212,11 @@ static enum err update_timestamp(const struct refresh *refresh, struct why *why)
 
     load_timestamp(client);
     old = client->trusted[TUF_TIMESTAMP];
-    TRY(fetch_metadata(refresh, TUF_TIMESTAMP, 0, NULL, &fresh, why));
+    TRY(client_fetch(refresh, TUF_TIMESTAMP, "timestamp", 0, NULL, &fresh, why));
     if (old && tuf_metadata_version(old) == tuf_metadata_version(fresh) &&
         tuf_verify_by_root(client->trusted[TUF_ROOT], fresh, NULL) == ERR_OK) {
         tuf_metadata_close(fresh); /* 5.4.3.1: nothing new, whatever else it says */
-        return check_fresh(refresh, old, why);
+        return client_check_fresh(client, "timestamp", old, why);
     }
     err = judge_timestamp(refresh, fresh, why);
     if (err != ERR_OK) {
@@ -334,7 +236,7 @@ static bool load_snapshot(const struct refresh *refresh)
     struct tuf_file listed = listed_file(client->trusted[TUF_TIMESTAMP], "snapshot.json");
     struct tuf_metadata *stored;
 
-    if (load_stored(client, TUF_SNAPSHOT, &stored, NULL) != ERR_OK)
+    if (client_read_stored(client, TUF_SNAPSHOT, "snapshot", &stored, NULL) != ERR_OK)
         return false;
     if (tuf_verify_by_root(client->trusted[TUF_ROOT], stored, NULL) != ERR_OK) {
         tuf_metadata_close(stored);
@@ -342,16 +244,7 @@ static bool load_snapshot(const struct refresh *refresh)
     }
     trust(client, stored);
     return tuf_metadata_version(stored) == listed.version &&
-           check_fresh(refresh, stored, NULL) == ERR_OK;
-}
-
-static enum err check_version(const struct tuf_metadata *metadata, uint64_t version,
-                              struct why *why)
-{
-    if (tuf_metadata_version(metadata) == version)
-        return ERR_OK;
-    return say(why, ERR_CONFLICT, NULL, "%s: is version %" PRIu64 " instead of %" PRIu64,
-               tuf_role_name(tuf_metadata_role(metadata)), tuf_metadata_version(metadata), version);
+           client_check_fresh(client, "snapshot", stored, NULL) == ERR_OK;
 }
 
 static enum err judge_snapshot(const struct refresh *refresh, const struct tuf_file *listed,
@@ -360,11 +253,11 @@ static enum err judge_snapshot(const struct refresh *refresh, const struct tuf_f
     const struct tuf_metadata *old = refresh->client->trusted[TUF_SNAPSHOT];
 
     TRY(tuf_verify_by_root(refresh->client->trusted[TUF_ROOT], fresh, why));
-    TRY(check_version(fresh, listed->version, why));
+    TRY(client_check_version("snapshot", fresh, listed->version, why));
     if (old)
         TRY(say_where(why, tuf_check_snapshot_rollback(old, fresh, why), "snapshot"));
-    TRY(check_fresh(refresh, fresh, why));
-    return store(refresh->client, fresh, why);
+    TRY(client_check_fresh(refresh->client, "snapshot", fresh, why));
+    return client_store(refresh->client, "snapshot", fresh, why);
 }
 
 static enum err update_snapshot(const struct refresh *refresh, struct why *why)
@@ -376,8 +269,8 @@ static enum err update_snapshot(const struct refresh *refresh, struct why *why)
 
     if (load_snapshot(refresh))
         return ERR_OK;
-    TRY(fetch_metadata(refresh, TUF_SNAPSHOT, version_in_name(client, &listed), &listed, &fresh,
-                       why));
+    TRY(client_fetch(refresh, TUF_SNAPSHOT, "snapshot", client_version_in_name(client, &listed),
+                     &listed, &fresh, why));
     err = judge_snapshot(refresh, &listed, fresh, why);
     if (err != ERR_OK) {
         tuf_metadata_close(fresh);
@@ -389,55 +282,18 @@ static enum err update_snapshot(const struct refresh *refresh, struct why *why)
 
 /* ---- 5.6: the targets ---- */
 
-/* Everything that makes targets trusted: what a delegated role will be asked, too, with the
- * authority of its delegator instead of the root's. */
-static enum err judge_targets(const struct refresh *refresh, const struct tuf_authority *authority,
-                              const struct tuf_file *listed, const struct tuf_metadata *targets,
-                              struct why *why)
-{
-    TRY(tuf_verify(authority, targets, why));
-    TRY(check_version(targets, listed->version, why));
-    return check_fresh(refresh, targets, why);
-}
-
-/* The stored targets, if they are what the snapshot names. */
-static bool load_targets(const struct refresh *refresh, const struct tuf_authority *authority,
-                         const struct tuf_file *listed)
-{
-    struct tuf_client *client = refresh->client;
-    struct tuf_metadata *stored;
-
-    if (load_stored(client, TUF_TARGETS, &stored, NULL) != ERR_OK)
-        return false;
-    if (tuf_check_bytes(listed, tuf_metadata_bytes(stored), NULL) != ERR_OK ||
-        judge_targets(refresh, authority, listed, stored, NULL) != ERR_OK) {
-        tuf_metadata_close(stored);
-        return false;
-    }
-    trust(client, stored);
-    return true;
-}
-
 static enum err update_targets(const struct refresh *refresh, struct why *why)
 {
     struct tuf_client *client = refresh->client;
-    struct tuf_authority authority = tuf_root_authority(client->trusted[TUF_ROOT], TUF_TARGETS);
-    struct tuf_file listed = listed_file(client->trusted[TUF_SNAPSHOT], "targets.json");
-    struct tuf_metadata *fresh;
-    enum err err;
+    const struct role_source source = {
+        .role = tuf_role_name(TUF_TARGETS),
+        .authority = tuf_root_authority(client->trusted[TUF_ROOT], TUF_TARGETS),
+        .listed = listed_file(client->trusted[TUF_SNAPSHOT], "targets.json"),
+    };
+    struct tuf_metadata *targets;
 
-    if (load_targets(refresh, &authority, &listed))
-        return ERR_OK;
-    TRY(fetch_metadata(refresh, TUF_TARGETS, version_in_name(client, &listed), &listed, &fresh,
-                       why));
-    err = judge_targets(refresh, &authority, &listed, fresh, why);
-    if (err == ERR_OK)
-        err = store(client, fresh, why);
-    if (err != ERR_OK) {
-        tuf_metadata_close(fresh);
-        return err;
-    }
-    trust(client, fresh);
+    TRY(client_get_targets(refresh, &source, &targets, why));
+    trust(client, targets);
     return ERR_OK;
 }
 
@@ -447,6 +303,7 @@ static enum err update_targets(const struct refresh *refresh, struct why *why)
 static void forget(struct tuf_client *client)
 {
     client->settled = false;
+    client_roles_forget(client);
     distrust(client, TUF_TIMESTAMP);
     distrust(client, TUF_SNAPSHOT);
     distrust(client, TUF_TARGETS);
@@ -455,10 +312,12 @@ static void forget(struct tuf_client *client)
 enum err tuf_client_refresh(struct tuf_client *client, const struct tuf_fetch *fetch,
                             struct utc now, struct why *why)
 {
-    const struct refresh refresh = {.client = client, .fetch = fetch, .now = now};
+    const struct refresh refresh = {.client = client, .fetch = fetch};
 
     CHECK(fetch && fetch->get);
     forget(client);
+    client->now = now;
+    client->resuming = false;
     TRY(update_root(&refresh, why));
     TRY(update_timestamp(&refresh, why));
     TRY(update_snapshot(&refresh, why));
@@ -469,43 +328,19 @@ enum err tuf_client_refresh(struct tuf_client *client, const struct tuf_fetch *f
 
 enum err tuf_client_resume(struct tuf_client *client, struct why *why)
 {
-    const struct refresh refresh = {.client = client, .resuming = true};
-    struct tuf_authority authority;
-    struct tuf_file listed;
+    const struct refresh refresh = {.client = client};
 
     forget(client);
-    authority = tuf_root_authority(client->trusted[TUF_ROOT], TUF_TARGETS);
+    client->resuming = true;
     load_timestamp(client);
     if (!client->trusted[TUF_TIMESTAMP] || !load_snapshot(&refresh))
         return say(why, ERR_UNTRUSTED, NULL, "%s: holds no trusted snapshot; a refresh is needed",
                    client->dir);
-    listed = listed_file(client->trusted[TUF_SNAPSHOT], "targets.json");
-    if (!load_targets(&refresh, &authority, &listed))
+    if (update_targets(&refresh, NULL) != ERR_OK)
         return say(why, ERR_UNTRUSTED, NULL, "%s: holds no trusted targets; a refresh is needed",
                    client->dir);
     client->settled = true;
     return ERR_OK;
-}
-
-static enum err check_settled(const struct tuf_client *client, struct why *why)
-{
-    if (client->settled)
-        return ERR_OK;
-    return say(why, ERR_INVALID, NULL, "no targets are trusted before a refresh has succeeded");
-}
-
-enum err tuf_client_target(const struct tuf_client *client, const char *name,
-                           struct tuf_target *out, struct why *why)
-{
-    TRY(check_settled(client, why));
-    return tuf_find_target(client->trusted[TUF_TARGETS], name, out, why);
-}
-
-enum err tuf_client_for_each_target(const struct tuf_client *client, tuf_each_target *each,
-                                    void *self, struct why *why)
-{
-    TRY(check_settled(client, why));
-    return tuf_for_each_target(client->trusted[TUF_TARGETS], each, self, why);
 }
 
 const struct tuf_metadata *tuf_client_metadata(const struct tuf_client *client, enum tuf_role role)

@@ -115,5 +115,6 @@ void assert_refused(struct client_case *it, enum err expected, const char *part,
     assert_int_equal(err, expected);
     assert_non_null(strstr(it->why.text, part));
     assert_stored(it, versions);
-    assert_int_equal(tuf_client_target(it->client, "camera/1.0/image", &target, NULL), ERR_INVALID);
+    assert_int_equal(tuf_client_target(it->client, NULL, "camera/1.0/image", &target, NULL),
+                     ERR_INVALID);
 }

@@ -104,9 +104,11 @@ static void test_target_with_facts(void **state)
     struct client_case *it = *state;
     struct tuf_target target;
 
-    assert_int_equal(tuf_client_target(it->client, "camera/1.0/image", &target, NULL), ERR_INVALID);
+    assert_int_equal(tuf_client_target(it->client, NULL, "camera/1.0/image", &target, NULL),
+                     ERR_INVALID);
     assert_int_equal(client_case_refresh(it), ERR_OK);
-    assert_int_equal(tuf_client_target(it->client, "camera/1.0/image", &target, &it->why), ERR_OK);
+    assert_int_equal(tuf_client_target(it->client, NULL, "camera/1.0/image", &target, &it->why),
+                     ERR_OK);
     assert_true(target.has_facts);
     assert_string_equal(target.facts.product, "camera");
     assert_int_equal(target.file.length, strlen("camera 1.0"));
@@ -114,10 +116,10 @@ static void test_target_with_facts(void **state)
     assert_int_equal(tuf_check_bytes(&target.file, span_of("camera 1.0"), NULL), ERR_OK);
     assert_int_equal(tuf_check_bytes(&target.file, span_of("camera 1.1"), NULL), ERR_CORRUPT);
     assert_int_equal(tuf_check_bytes(&target.file, span_of("camera 1.0 "), NULL), ERR_CORRUPT);
-    assert_int_equal(tuf_client_target(it->client, "camera/1.0/image.chunks", &target, NULL),
+    assert_int_equal(tuf_client_target(it->client, NULL, "camera/1.0/image.chunks", &target, NULL),
                      ERR_OK);
     assert_false(target.has_facts);
-    assert_int_equal(tuf_client_target(it->client, "camera/2.0/image", &target, NULL),
+    assert_int_equal(tuf_client_target(it->client, NULL, "camera/2.0/image", &target, NULL),
                      ERR_NOT_FOUND);
 }
 
@@ -156,7 +158,7 @@ static void test_targets_change_with_each_version(void **state)
         forge_target(it->forge, "file", span_of(contents));
         forge_next_all(it->forge);
         assert_int_equal(client_case_refresh(it), ERR_OK);
-        assert_int_equal(tuf_client_target(it->client, "file", &target, NULL), ERR_OK);
+        assert_int_equal(tuf_client_target(it->client, NULL, "file", &target, NULL), ERR_OK);
         assert_int_equal(tuf_check_bytes(&target.file, span_of(contents), NULL), ERR_OK);
     }
 }
@@ -180,9 +182,9 @@ static void test_hashes_of_unknown_kinds_only_are_refused(void **state)
         0);
     forge_next_all(it->forge);
     assert_int_equal(client_case_refresh(it), ERR_OK);
-    assert_int_equal(tuf_client_target(it->client, "odd", &target, NULL), ERR_OK);
+    assert_int_equal(tuf_client_target(it->client, NULL, "odd", &target, NULL), ERR_OK);
     assert_int_equal(tuf_check_bytes(&target.file, span_of("x"), NULL), ERR_CORRUPT);
-    assert_int_equal(tuf_client_target(it->client, "both", &target, NULL), ERR_OK);
+    assert_int_equal(tuf_client_target(it->client, NULL, "both", &target, NULL), ERR_OK);
     assert_int_equal(tuf_check_bytes(&target.file, span_of(""), NULL), ERR_OK);
 }
 
@@ -214,7 +216,8 @@ static void test_unreachable_repository(void **state)
     it->forge->failure = ERR_LINK;
     assert_refused(it, ERR_LINK, "2.root.json", "1 1 1 1");
     assert_int_equal(tuf_client_resume(it->client, NULL), ERR_OK);
-    assert_int_equal(tuf_client_target(it->client, "camera/1.0/image", &target, NULL), ERR_OK);
+    assert_int_equal(tuf_client_target(it->client, NULL, "camera/1.0/image", &target, NULL),
+                     ERR_OK);
     it->forge->failure = ERR_OK;
     assert_int_equal(client_case_refresh(it), ERR_OK);
 }
@@ -382,10 +385,12 @@ static void test_resume_trusts_what_is_stored_and_consistent(void **state)
     assert_int_equal(tuf_client_resume(it->client, &it->why), ERR_UNTRUSTED);
     assert_int_equal(client_case_refresh(it), ERR_OK);
     assert_int_equal(tuf_client_resume(it->client, &it->why), ERR_OK);
-    assert_int_equal(tuf_client_target(it->client, "camera/1.0/image", &target, NULL), ERR_OK);
+    assert_int_equal(tuf_client_target(it->client, NULL, "camera/1.0/image", &target, NULL),
+                     ERR_OK);
     assert_int_equal(tuf_file_replace(it->dir, "targets.json", span_of("{}"), NULL), ERR_OK);
     assert_int_equal(tuf_client_resume(it->client, &it->why), ERR_UNTRUSTED);
-    assert_int_equal(tuf_client_target(it->client, "camera/1.0/image", &target, NULL), ERR_INVALID);
+    assert_int_equal(tuf_client_target(it->client, NULL, "camera/1.0/image", &target, NULL),
+                     ERR_INVALID);
 }
 
 /* The disk refuses each file in turn (a folder is in the way of the write): what was stored

@@ -86,9 +86,8 @@ static enum err check_common(struct tuf_metadata *metadata, struct why *why)
     return ERR_OK;
 }
 
-/* Whether `array` holds different strings, or objects whose strings `key` are different; the set
- * of them costs no more than reading them did. */
-static bool all_different(const json_t *array, const char *key)
+/* The set of what was seen costs no more than reading it did. */
+bool tuf_all_different(const json_t *array, const char *key)
 {
     json_t *seen = json_object();
     bool different = json_is_array(array);
@@ -109,17 +108,21 @@ static bool all_different(const json_t *array, const char *key)
     return different;
 }
 
-static enum err check_keyids(const json_t *keyids, const char *role, struct why *why)
+enum err tuf_check_authority(const json_t *json, const char *role, struct why *why)
 {
-    if (all_different(keyids, NULL))
-        return ERR_OK;
-    return say(why, ERR_CORRUPT, NULL, "keyids of role %s are not a list of different key ids",
-               role);
+    uint64_t threshold;
+
+    if (!tuf_all_different(json_object_get(json, "keyids"), NULL))
+        return say(why, ERR_CORRUPT, NULL,
+                   "keyids of role %.60s are not a list of different key ids", role);
+    if (!tuf_number(json, "threshold", 1, &threshold) || threshold > UINT32_MAX)
+        return say(why, ERR_CORRUPT, NULL, "threshold of role %.60s is not a number above 0", role);
+    return ERR_OK;
 }
 
 static enum err check_signatures(const json_t *signatures, struct why *why)
 {
-    bool good = all_different(signatures, "keyid");
+    bool good = tuf_all_different(signatures, "keyid");
     const json_t *signature;
     size_t i;
 
@@ -132,8 +135,9 @@ static enum err check_signatures(const json_t *signatures, struct why *why)
     return say(why, ERR_CORRUPT, NULL, "signatures are not a list of one keyid and sig per key");
 }
 
-/* Every key must have the name it is given: the digest of itself. */
-static enum err check_keys(const json_t *keys, struct why *why)
+/* A key of a kind that we do not know, or that cannot be read, is nobody's fault before it has to
+ * verify something: see metadata_verify.c. */
+enum err tuf_check_keys(const json_t *keys, struct why *why)
 {
     const char *name;
     const json_t *key;
@@ -142,16 +146,10 @@ static enum err check_keys(const json_t *keys, struct why *why)
         return say(why, ERR_CORRUPT, NULL, "keys is not an object");
     json_object_foreach((json_t *)(uintptr_t)keys, name, key)
     {
-        char id[DIGEST_HEX_SIZE];
-        const json_t *keyval = json_object_get(key, "keyval");
-
         if (!json_is_string(json_object_get(key, "keytype")) ||
             !json_is_string(json_object_get(key, "scheme")) ||
-            !json_is_string(json_object_get(keyval, "public")))
-            return say(why, ERR_CORRUPT, NULL, "key %.16s lacks keytype, scheme or public", name);
-        TRY(tuf_key_id_of_json(key, id, why));
-        if (strcmp(id, name) != 0)
-            return say(why, ERR_CORRUPT, NULL, "key %.16s is not the key of that id", name);
+            !json_is_object(json_object_get(key, "keyval")))
+            return say(why, ERR_CORRUPT, NULL, "key %.16s lacks keytype, scheme or keyval", name);
     }
     return ERR_OK;
 }
@@ -160,35 +158,41 @@ static enum err check_root(const struct tuf_metadata *root, struct why *why)
 {
     const json_t *consistent = json_object_get(root->signed_part, "consistent_snapshot");
     const json_t *all = json_object_get(root->signed_part, "roles");
-    uint64_t threshold;
 
     if (consistent && !json_is_boolean(consistent))
         return say(why, ERR_CORRUPT, NULL, "consistent_snapshot is not a boolean");
-    TRY(check_keys(json_object_get(root->signed_part, "keys"), why));
-    for (int i = 0; i < TUF_ROLE_COUNT; i++) {
-        const char *name = roles[i].name;
-        const json_t *role = json_object_get(all, name);
+    TRY(tuf_check_keys(json_object_get(root->signed_part, "keys"), why));
+    for (int i = 0; i < TUF_ROLE_COUNT; i++)
+        TRY(tuf_check_authority(json_object_get(all, roles[i].name), roles[i].name, why));
+    return ERR_OK;
+}
 
-        TRY(check_keyids(json_object_get(role, "keyids"), name, why));
-        if (!tuf_number(role, "threshold", 1, &threshold) || threshold > UINT32_MAX)
-            return say(why, ERR_CORRUPT, NULL, "threshold of role %s is not a number above 0",
-                       name);
+static enum err check_hashes(const json_t *hashes, struct why *why)
+{
+    const char *kind;
+    const json_t *hash;
+
+    if (json_object_size(hashes) == 0)
+        return say(why, ERR_CORRUPT, NULL, "hashes is not an object with hashes in it");
+    json_object_foreach((json_t *)(uintptr_t)hashes, kind, hash)
+    {
+        if (!json_is_string(hash))
+            return say(why, ERR_CORRUPT, NULL, "hash %.20s is not a text", kind);
     }
     return ERR_OK;
 }
 
-/* A hash of a known kind, if it is there. */
-static enum err read_hash(const json_t *hashes, const char *kind, uint8_t *to, size_t size,
-                          bool *has, struct why *why)
+/* A hash of a known kind, if it is there. One that is nonsense spoils what it is the hash of, not
+ * the file that says so. */
+static void read_hash(const json_t *hashes, const char *kind, uint8_t *to, size_t size, bool *has,
+                      bool *unmatchable)
 {
-    const json_t *hash = json_object_get(hashes, kind);
+    const char *hash = json_string_value(json_object_get(hashes, kind));
 
     if (!hash)
-        return ERR_OK;
-    if (!json_is_string(hash) || !hex_parse(span_of(json_string_value(hash)), to, size))
-        return say(why, ERR_CORRUPT, NULL, "%s is not %zu hex digits", kind, 2 * size);
-    *has = true;
-    return ERR_OK;
+        return;
+    *has = hex_parse(span_of(hash), to, size);
+    *unmatchable = *unmatchable || !*has;
 }
 
 enum err tuf_file_from_json(const json_t *json, bool with_version, struct tuf_file *out,
@@ -202,10 +206,12 @@ enum err tuf_file_from_json(const json_t *json, bool with_version, struct tuf_fi
         return say(why, ERR_CORRUPT, NULL, "version is not a whole number above 0");
     if (file.has_length && !tuf_number(json, "length", 0, &file.length))
         return say(why, ERR_CORRUPT, NULL, "length is not a whole number");
-    if (hashes && json_object_size(hashes) == 0)
-        return say(why, ERR_CORRUPT, NULL, "hashes is not an object with hashes in it");
-    TRY(read_hash(hashes, "sha256", file.sha256, sizeof file.sha256, &file.has_sha256, why));
-    TRY(read_hash(hashes, "sha512", file.sha512, sizeof file.sha512, &file.has_sha512, why));
+    if (hashes)
+        TRY(check_hashes(hashes, why));
+    read_hash(hashes, "sha256", file.sha256, sizeof file.sha256, &file.has_sha256,
+              &file.unmatchable);
+    read_hash(hashes, "sha512", file.sha512, sizeof file.sha512, &file.has_sha512,
+              &file.unmatchable);
     *out = file;
     return ERR_OK;
 }
@@ -233,6 +239,7 @@ static enum err check_meta(const struct tuf_metadata *metadata, const char *need
 static enum err check_targets(const struct tuf_metadata *metadata, struct why *why)
 {
     json_t *targets = json_object_get(metadata->signed_part, "targets");
+    const json_t *delegations = json_object_get(metadata->signed_part, "delegations");
     const char *name;
     const json_t *entry;
     struct tuf_file file;
@@ -241,16 +248,15 @@ static enum err check_targets(const struct tuf_metadata *metadata, struct why *w
         return say(why, ERR_CORRUPT, NULL, "targets is not an object");
     json_object_foreach(targets, name, entry)
     {
-        const json_t *custom = json_object_get(entry, "custom");
         enum err err = tuf_file_from_json(entry, false, &file, why);
 
         if (err == ERR_OK && (!file.has_length || !file.has_hashes))
             err = say(why, ERR_CORRUPT, NULL, "lacks length or hashes");
-        if (err == ERR_OK && custom && !json_is_object(custom))
-            err = say(why, ERR_CORRUPT, NULL, "custom is not an object");
         if (err != ERR_OK)
             return say_where(why, err, "target %.80s", name);
     }
+    if (delegations)
+        return say_where(why, tuf_check_delegations(delegations, why), "delegations");
     return ERR_OK;
 }
 
@@ -382,6 +388,8 @@ enum err tuf_check_bytes(const struct tuf_file *file, struct span bytes, struct 
     if (file->has_length && file->length != bytes.size)
         return say(why, ERR_CORRUPT, NULL, "has %zu bytes instead of %" PRIu64, bytes.size,
                    file->length);
+    if (file->unmatchable)
+        return say(why, ERR_CORRUPT, NULL, "has a hash to match that is none");
     if (file->has_hashes && !file->has_sha256 && !file->has_sha512)
         return say(why, ERR_CORRUPT, NULL, "has hashes of unknown kinds only");
     if (file->has_sha256 && !hash_matches(DIGEST_SHA256, bytes, file->sha256))

@@ -27,11 +27,12 @@ enum tuf_role {
 
 /* Most bytes of each role's file, unless metadata that is trusted already says less. The
  * numbers are python-tuf's, so that a repository which serves its clients serves ours. */
-#define TUF_ROOT_SIZE_MAX      512000u
-#define TUF_TIMESTAMP_SIZE_MAX 16384u
-#define TUF_SNAPSHOT_SIZE_MAX  2000000u
-#define TUF_TARGETS_SIZE_MAX   METADATA_SIZE_MAX
-#define TUF_FILE_NAME_SIZE     48u /* bytes of "18446744073709551615.timestamp.json" with NUL */
+#define TUF_ROOT_SIZE_MAX        512000u
+#define TUF_TIMESTAMP_SIZE_MAX   16384u
+#define TUF_SNAPSHOT_SIZE_MAX    2000000u
+#define TUF_TARGETS_SIZE_MAX     METADATA_SIZE_MAX
+#define TUF_STORED_NAME_SIZE_MAX 255u /* bytes of a name in a folder: what Linux allows */
+#define TUF_FILE_NAME_SIZE       280u /* bytes of "VERSION.ROLE.json" with NUL, any role's */
 
 struct tuf_metadata;
 
@@ -60,9 +61,8 @@ const json_t *tuf_metadata_signatures(const struct tuf_metadata *metadata);
 
 /* ---- Who may sign what ---- */
 
-/* What a delegator says of a role: its keys and how many of them must sign. Today the delegator
- * is always a root; targets metadata that delegates will fill in the same. Borrowed from the
- * delegator. */
+/* What a delegator says of a role: its keys and how many of them must sign. The delegator is a
+ * root, or targets that delegate (trust/delegation.h). Borrowed from the delegator. */
 struct tuf_authority {
     const json_t *keys;   /* object: key id -> key */
     const json_t *keyids; /* array of the key ids of the role */
@@ -98,13 +98,19 @@ struct tuf_file {
     bool has_length;
     uint64_t length; /* bytes */
     bool has_sha256, has_sha512;
-    bool has_hashes; /* any at all, of kinds unknown to us too */
+    bool has_hashes;  /* any at all, of kinds unknown to us too */
+    bool unmatchable; /* a hash of a known kind is none of that kind: no bytes have it */
     uint8_t sha256[DIGEST_SIZE];
     uint8_t sha512[SHA512_SIZE];
 };
 
-/* What a timestamp says of "snapshot.json", or a snapshot of "targets.json". False: nothing. */
+/* What a timestamp says of "snapshot.json", or a snapshot of "targets.json" or of a delegated
+ * "ROLE.json" (the role's name as it is, not quoted). False: nothing. */
 bool tuf_listed_file(const struct tuf_metadata *metadata, const char *name,
+                     struct tuf_file *out) MUST_USE;
+
+/* What targets say of a target, facts aside. False: they do not list it themselves. */
+bool tuf_target_file(const struct tuf_metadata *targets, const char *name,
                      struct tuf_file *out) MUST_USE;
 
 /* Length and every hash of a known kind; hashes of unknown kinds only are refused.

@@ -27,6 +27,15 @@ static enum err read_target(const char *name, const json_t *entry, struct tuf_ta
     return ERR_OK;
 }
 
+bool tuf_target_file(const struct tuf_metadata *targets, const char *name, struct tuf_file *out)
+{
+    const json_t *all = json_object_get(targets->signed_part, "targets");
+    const json_t *entry = json_object_get(all, name);
+
+    CHECK(targets->role == TUF_TARGETS);
+    return entry && tuf_file_from_json(entry, false, out, NULL) == ERR_OK;
+}
+
 enum err tuf_find_target(const struct tuf_metadata *targets, const char *name,
                          struct tuf_target *out, struct why *why)
 {
@@ -141,9 +150,9 @@ static enum err accept_target(void *self, const struct tuf_target *target, struc
     if (strcmp(release, acceptance->release) == 0)
         return say(why, ERR_CORRUPT, NULL, "target %s: its release has another image already",
                    target->name);
-    if (target->file.length != facts->length || !target->file.has_sha256 ||
-        memcmp(target->file.sha256, facts->sha256, DIGEST_SIZE) != 0)
-        return say(why, ERR_CORRUPT, NULL, "target %s is not the plain image its facts describe",
+    if (target->file.length != release_sent_length(facts) || !target->file.has_sha256 ||
+        memcmp(target->file.sha256, release_sent_sha256(facts), DIGEST_SIZE) != 0)
+        return say(why, ERR_CORRUPT, NULL, "target %s is not the image its facts describe",
                    target->name);
     memcpy(acceptance->release, release, sizeof release);
     return check_chunk_list(acceptance->targets, target, why);

@@ -42,6 +42,16 @@ struct row {
 };
 
 /* clang-format off */
+#define A16 "aaaaaaaaaaaaaaaa"
+#define LONG_NAME A16 A16 A16 A16 A16 A16 A16 A16 A16 A16 A16 A16 A16 A16 A16 "a"
+#define PATHS "\"paths\":[\"*\"]"
+#define PREFIXES "\"path_hash_prefixes\":[\"0f\"]"
+#define ROLE(name, terminating, paths) "{\"name\":\"" name "\",\"keyids\":[],\"threshold\":1," \
+    "\"terminating\":" terminating "," paths "}"
+#define ROLES(roles) "{\"keys\":{},\"roles\":[" roles "]}"
+#define BINS(bits, prefix) "{\"keys\":{},\"succinct_roles\":{\"keyids\":[],\"threshold\":1," \
+    "\"bit_length\":" bits ",\"name_prefix\":" prefix "}}"
+
 static const struct row rows[] = {
     {TUF_ROOT, {"_type"}, "\"targets\"", "_type"},
     {TUF_ROOT, {"_type"}, NULL, "_type"},
@@ -66,8 +76,9 @@ static const struct row rows[] = {
     {TUF_ROOT, {"consistent_snapshot"}, "\"yes\"", "consistent_snapshot"},
     {TUF_ROOT, {"keys"}, "[]", "keys"},
     {TUF_ROOT, {"keys", "00"}, "{\"keytype\":\"x\",\"scheme\":\"x\"}", "lacks keytype"},
-    {TUF_ROOT, {"keys", "00"}, "{\"keytype\":\"x\",\"scheme\":\"x\",\"keyval\":{\"public\":"
-                               "\"x\"}}", "is not the key of that id"},
+    {TUF_ROOT, {"keys", "00"}, "{\"keytype\":\"x\",\"scheme\":\"x\",\"keyval\":1}",
+                               "lacks keytype"},
+    {TUF_ROOT, {"keys", "00"}, "{\"keytype\":\"x\",\"scheme\":\"x\",\"keyval\":{}}", NULL},
     {TUF_ROOT, {"roles", "mirrors"}, "{\"keyids\":[],\"threshold\":1}", NULL},
     {TUF_ROOT, {"roles", "timestamp"}, NULL, "keyids of role timestamp"},
     {TUF_ROOT, {"roles", "timestamp", "keyids"}, "{}", "keyids of role timestamp"},
@@ -85,7 +96,7 @@ static const struct row rows[] = {
     {TUF_TIMESTAMP, {"meta", "snapshot.json", "length"}, "-1", "length"},
     {TUF_TIMESTAMP, {"meta", "snapshot.json", "hashes"}, NULL, NULL},
     {TUF_TIMESTAMP, {"meta", "snapshot.json", "hashes"}, "{}", "hashes"},
-    {TUF_TIMESTAMP, {"meta", "snapshot.json", "hashes"}, "{\"sha256\":\"00\"}", "sha256"},
+    {TUF_TIMESTAMP, {"meta", "snapshot.json", "hashes"}, "{\"sha256\":\"00\"}", NULL},
     {TUF_TIMESTAMP, {"meta", "snapshot.json", "hashes"}, "{\"sha512\":1}", "sha512"},
     {TUF_TIMESTAMP, {"meta", "snapshot.json", "hashes"}, "{\"md4\":\"00\"}", NULL},
     {TUF_SNAPSHOT, {"meta", "targets.json"}, NULL, "does not list targets.json"},
@@ -98,10 +109,36 @@ static const struct row rows[] = {
     {TUF_TARGETS, {"targets", "a"}, "{}", "lacks length or hashes"},
     {TUF_TARGETS, {"targets", "a"}, "{\"length\":1}", "lacks length or hashes"},
     {TUF_TARGETS, {"targets", "a"}, "{\"length\":1,\"hashes\":{\"x\":\"\"},\"custom\":1}",
-                  "custom is not"},
+                  NULL},
     {TUF_TARGETS, {"targets", "a"}, "{\"length\":1,\"hashes\":{\"x\":\"\"},\"custom\":{}}",
                   NULL},
     {TUF_TARGETS, {"delegations"}, "{\"keys\":{},\"roles\":[]}", NULL},
+    {TUF_TARGETS, {"delegations"}, "null", "needs one of"},
+    {TUF_TARGETS, {"delegations"}, "{}", "needs one of"},
+    {TUF_TARGETS, {"delegations"}, "{\"roles\":[]}", "keys is not"},
+    {TUF_TARGETS, {"delegations"}, "{\"keys\":{},\"roles\":{}}", "roles is not"},
+    {TUF_TARGETS, {"delegations"}, "{\"keys\":{},\"roles\":[],\"succinct_roles\":{}}",
+                  "needs one of"},
+    {TUF_TARGETS, {"delegations"}, ROLES(ROLE("a", "true", PATHS)), NULL},
+    {TUF_TARGETS, {"delegations"}, ROLES(ROLE("a", "true", PREFIXES)), NULL},
+    {TUF_TARGETS, {"delegations"}, ROLES(ROLE("../a", "false", PATHS)), NULL},
+    {TUF_TARGETS, {"delegations"}, ROLES(ROLE("", "true", PATHS)), "without a name"},
+    {TUF_TARGETS, {"delegations"}, ROLES(ROLE("root", "true", PATHS)), "only a root"},
+    {TUF_TARGETS, {"delegations"}, ROLES(ROLE("targets", "true", PATHS)), "only a root"},
+    {TUF_TARGETS, {"delegations"}, ROLES(ROLE(LONG_NAME, "true", PATHS)), "more than 240"},
+    {TUF_TARGETS, {"delegations"}, ROLES(ROLE("a", "1", PATHS)), "terminating"},
+    {TUF_TARGETS, {"delegations"}, ROLES(ROLE("a", "true", PATHS "," PREFIXES)), "needs a list"},
+    {TUF_TARGETS, {"delegations"}, ROLES(ROLE("a", "true", "\"x\":1")), "needs a list"},
+    {TUF_TARGETS, {"delegations"}, ROLES(ROLE("a", "true", "\"paths\":[1]")), "needs a list"},
+    {TUF_TARGETS, {"delegations"}, ROLES(ROLE("a", "true", "\"paths\":\"*\"")), "needs a list"},
+    {TUF_TARGETS, {"delegations"},
+                  ROLES(ROLE("a", "true", PATHS) "," ROLE("a", "false", PATHS)), "twice"},
+    {TUF_TARGETS, {"delegations"}, BINS("1", "\"bin\""), NULL},
+    {TUF_TARGETS, {"delegations"}, BINS("32", "\"\""), NULL},
+    {TUF_TARGETS, {"delegations"}, BINS("0", "\"bin\""), "bit_length"},
+    {TUF_TARGETS, {"delegations"}, BINS("33", "\"bin\""), "bit_length"},
+    {TUF_TARGETS, {"delegations"}, BINS("8", "1"), "name_prefix"},
+    {TUF_TARGETS, {"delegations"}, BINS("8", "\"" LONG_NAME "\""), "name_prefix"},
 };
 /* clang-format on */
 

@@ -5,10 +5,9 @@
 
 #include "base/check.h"
 #include "codec/hex.h"
-#include "crypto/key.h"
 #include "os/say.h"
 #include "trust/metadata_form.h"
-#include "trust/tuf_key.h"
+#include "trust/tuf_public_key.h"
 
 struct tuf_authority tuf_root_authority(const struct tuf_metadata *root, enum tuf_role role)
 {
@@ -39,29 +38,30 @@ static const char *signature_by(const struct tuf_metadata *metadata, const char 
 }
 
 /* The key named `keyid` if it has validly signed; NULL otherwise, for whatever reason. */
-static struct key *valid_signer(const struct tuf_authority *authority, const char *keyid,
-                                const struct tuf_metadata *metadata)
+static struct public_key *valid_signer(const struct tuf_authority *authority, const char *keyid,
+                                       const struct tuf_metadata *metadata)
 {
     const char *hex = signature_by(metadata, keyid);
-    uint8_t signature[KEY_SIGNATURE_SIZE_MAX];
+    uint8_t signature[PUBLIC_KEY_SIGNATURE_SIZE_MAX];
     size_t size = hex ? strlen(hex) / 2 : 0;
-    struct key *key;
+    struct public_key *key;
 
     if (!hex || size > sizeof signature || !hex_parse(span_of(hex), signature, size))
         return NULL;
-    if (tuf_key_from_json(json_object_get(authority->keys, keyid), &key, NULL) != ERR_OK)
+    if (tuf_public_key_read(json_object_get(authority->keys, keyid), keyid, &key, NULL) != ERR_OK)
         return NULL;
-    if (key_verify(key, tuf_bytes_span(&metadata->canonical), (struct span){signature, size}))
+    if (public_key_verify(key, tuf_bytes_span(&metadata->canonical),
+                          (struct span){signature, size}))
         return key;
-    key_close(key);
+    public_key_close(key);
     return NULL;
 }
 
 /* One key under two ids, because its two objects differ in a field nobody reads, is one key. */
-static bool is_among(const struct key *key, struct key *const *keys, uint32_t count)
+static bool is_among(const struct public_key *key, struct public_key *const *keys, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (key_same(key, keys[i]))
+        if (public_key_same(key, keys[i]))
             return true;
     }
     return false;
@@ -70,7 +70,8 @@ static bool is_among(const struct key *key, struct key *const *keys, uint32_t co
 uint32_t tuf_signature_count(const struct tuf_authority *authority,
                              const struct tuf_metadata *metadata)
 {
-    struct key **signers = calloc(json_array_size(authority->keyids) + 1, sizeof(struct key *));
+    struct public_key **signers =
+        calloc(json_array_size(authority->keyids) + 1, sizeof(struct public_key *));
     uint32_t count = 0;
     const json_t *keyid;
     size_t i;
@@ -78,15 +79,15 @@ uint32_t tuf_signature_count(const struct tuf_authority *authority,
     CHECK(signers);
     json_array_foreach(authority->keyids, i, keyid)
     {
-        struct key *key = valid_signer(authority, json_string_value(keyid), metadata);
+        struct public_key *key = valid_signer(authority, json_string_value(keyid), metadata);
 
         if (key && !is_among(key, signers, count))
             signers[count++] = key;
         else
-            key_close(key);
+            public_key_close(key);
     }
     for (i = 0; i < count; i++)
-        key_close(signers[i]);
+        public_key_close(signers[i]);
     free(signers);
     return count;
 }
