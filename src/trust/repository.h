@@ -45,6 +45,7 @@ enum err repository_init(const char *dir, const struct repository_plan *plan,
 /* One release to add. `facts.length`, `sha256` and `chunks_sha256` are computed here;
  * `chunk_size` 0 means the default. */
 struct repository_release {
+    bool seal; /* encrypt it by facts.sealed.alg; the content key is kept, trust/content_key.h */
     const char *image; /* path of the plain image */
     const char *file;  /* its name as a target's last part; NULL: that of `image` */
     struct release_facts facts;

@@ -15,6 +15,7 @@
 #include "os/say.h"
 #include "trust/release_json.h"
 #include "trust/repository_files.h"
+#include "trust/repository_seal.h"
 #include "trust/tuf_file.h"
 
 #define IMAGE_TEMP "image" /* in blobs/, until its digest is known */
@@ -135,9 +136,9 @@ static enum err copy_image(const char *image, const char *temp, struct release_f
     return err;
 }
 
-/* Image and chunk list under their digests in blobs/. */
-static enum err store_blobs(const char *dir, const char *image, struct release_facts *facts,
-                            struct why *why)
+/* Image, sealed if that is wanted, and chunk list under their digests in blobs/. */
+static enum err store_blobs(const char *dir, const struct repository_release *release,
+                            struct release_facts *facts, struct why *why)
 {
     char temp[PATH_MAX], path[PATH_MAX], folder[PATH_MAX];
     struct tuf_bytes chunks = {0};
@@ -145,9 +146,10 @@ static enum err store_blobs(const char *dir, const char *image, struct release_f
 
     TRY(tuf_file_path(dir, REPOSITORY_BLOBS, folder, sizeof folder, why));
     TRY(tuf_file_path(folder, IMAGE_TEMP, temp, sizeof temp, why));
-    err = copy_image(image, temp, facts, &chunks, why);
+    err = release->seal ? repository_seal_image(dir, release->image, temp, facts, &chunks, why)
+                        : copy_image(release->image, temp, facts, &chunks, why);
     if (err == ERR_OK)
-        err = repository_blob_path(dir, facts->sha256, path, sizeof path, why);
+        err = repository_blob_path(dir, release_sent_sha256(facts), path, sizeof path, why);
     if (err == ERR_OK && rename(temp, path) != 0)
         err = say(why, ERR_STORAGE, NULL, "%s: %s", path, strerror(errno));
     if (err == ERR_OK)
@@ -212,7 +214,7 @@ static enum err list_release(json_t *targets, const char *name, const struct rel
 {
     char chunks_name[TARGET_NAME_SIZE_MAX + sizeof RELEASE_CHUNKS_SUFFIX];
     uint64_t count = release_chunk_count(facts->length, facts->chunk_size);
-    json_t *entry = digest_entry(facts->length, facts->sha256);
+    json_t *entry = digest_entry(release_sent_length(facts), release_sent_sha256(facts));
     enum err err;
 
     CHECK(json_object_set_new(entry, "custom", release_to_custom(facts)) == 0);
@@ -251,6 +253,7 @@ static enum err check_stated(const struct release_facts *stated, struct why *why
     enum err err;
 
     facts.length = 1;
+    facts.sealed.used = false;
     err = release_facts_check(&facts, &field);
     if (err == ERR_OK)
         return ERR_OK;
@@ -285,11 +288,13 @@ enum err repository_add_release(const char *dir, const struct repository_release
         facts->chunk_size = CHUNK_SIZE_DEFAULT;
     TRY(check_stated(facts, why));
     TRY(release_target_name(facts, file_of(release), target.name, why));
-    TRY(store_blobs(dir, release->image, facts, why));
+    TRY(store_blobs(dir, release, facts, why));
     TRY(stage_release(dir, release, target.name, facts, why));
-    target.file = (struct tuf_file){
-        .has_length = true, .length = facts->length, .has_hashes = true, .has_sha256 = true};
-    memcpy(target.file.sha256, facts->sha256, DIGEST_SIZE);
+    target.file = (struct tuf_file){.has_length = true,
+                                    .length = release_sent_length(facts),
+                                    .has_hashes = true,
+                                    .has_sha256 = true};
+    memcpy(target.file.sha256, release_sent_sha256(facts), DIGEST_SIZE);
     *out = target;
     return ERR_OK;
 }

@@ -220,7 +220,7 @@ BAD = [
     (of_another_version, MALFORMED, "does not begin with gateway/3.0/"),
     (length_of_another, MALFORMED, "the blob has 300000 bytes, the target says 300001"),
     (list_length_of_another, MALFORMED, "is not the chunk list its image names"),
-    (facts_contradict_target, MALFORMED, "is not the plain image its facts describe"),
+    (facts_contradict_target, MALFORMED, "is not the image its facts describe"),
     (list_of_another_image, MALFORMED, "chunk 0 is not what its list says"),
     (last_chunk_of_another_image, MALFORMED, "chunk 4 is not what its list says"),
     (list_too_short, MALFORMED, "is not the chunk list its image names"),
