@@ -323,7 +323,7 @@ static void test_targets_that_contradict_themselves(void **state)
     json_object_set_new(facts_of(forge), "version", json_string("1.0"));
 
     json_object_set_new(json_object_get(facts_of(forge), "plain"), "length", json_integer(11));
-    assert_targets_refused(it, ERR_CORRUPT, "is not the plain image");
+    assert_targets_refused(it, ERR_CORRUPT, "is not the image its facts describe");
     json_object_set_new(json_object_get(facts_of(forge), "plain"), "length", json_integer(10));
 
     kept = json_incref(json_object_get(forge->targets, "camera/1.0/image.chunks"));
