@@ -158,7 +158,7 @@ static enum err find_pin(struct token *token, P11KitUri *uri, const struct key_a
     return ask->secret(ask->self, question, token->pin, why);
 }
 
-CK_RV token_login(struct token *token, CK_USER_TYPE user)
+static CK_RV token_login(struct token *token, CK_USER_TYPE user)
 {
     bool keypad = token->info.flags & CKF_PROTECTED_AUTHENTICATION_PATH;
     CK_RV rv =

@@ -74,7 +74,7 @@ static int drop_token(void **state)
 static enum err open_uri(const char *attributes, const struct key_ask *ask, struct key **out,
                          struct why *why)
 {
-    char uri[512];
+    char uri[1024];
 
     why_clear(why);
     (void)snprintf(uri, sizeof uri, "pkcs11:%s%smodule-path=" MODULE, attributes,
@@ -104,7 +104,7 @@ static void signs(void **state)
         copy = key_share(key);
         key_close(key);
         for (int i = 0; i < 3; i++) {
-            buf_clear(&signature);
+            signature = buf_over(bytes, sizeof bytes);
             assert_int_equal(key_sign(copy, message, &signature, &why), ERR_OK);
             assert_true(key_verify(keys[kind], message, buf_written(&signature)));
         }
@@ -122,7 +122,8 @@ static enum err say_pin(void *self, const char *what, char *to, struct why *why)
 
 static void asks_for_the_pin(void **state)
 {
-    struct key_ask right = {"1234", say_pin}, wrong = {"4321", say_pin};
+    char good[] = "1234", bad[] = "4321";
+    const struct key_ask right = {good, say_pin}, wrong = {bad, say_pin};
     char source[512], path[256];
     struct key *key = NULL;
     struct why why;
