@@ -205,8 +205,8 @@ static void print_entry(const struct deed *deed, const char *tenant, uint64_t se
 
 enum err app_audit(struct app *app, struct utc now, const struct deed *deed)
 {
-    char tenant[NAME_SIZE_MAX + 1], room[AUDIT_ENTRY_MAX];
-    struct buf line = buf_over(room, sizeof room);
+    char tenant[NAME_SIZE_MAX + 1], room[AUDIT_ENTRY_MAX + 1];
+    struct buf line = buf_over(room, AUDIT_ENTRY_MAX);
     struct audit_head head;
     struct audit_row row;
 
@@ -217,7 +217,10 @@ enum err app_audit(struct app *app, struct utc now, const struct deed *deed)
     row.seq = head.seq + 1;
     row.line = buf_written(&line);
     audit_chain(head.hash, row.line, row.hash);
-    return store_audit_append(app->db, deed->tenant, &row);
+    TRY(store_audit_append(app->db, deed->tenant, &row));
+    room[line.size] = '\0';
+    app_publish(app, deed->tenant, TOPIC_AUDIT, "entry", room);
+    return ERR_OK;
 }
 
 static void copy(char *to, size_t to_size, const char *text)

@@ -44,8 +44,10 @@ struct presence_ops {
     void (*remove)(void *self, const char *tenant, const char *device);
 };
 
+#define TOPIC_AUDIT "audit" /* the log's own: "events" leaves it out */
+
 /* Tell live listeners; `json` is one line. The receiver holds it back until the commit and drops
- * it when the savepoint is undone. Topics: "events", "rollout/7". */
+ * it when the savepoint is undone. Topics: "events", "rollout/7", and TOPIC_AUDIT. */
 struct publish_ops {
     void *self;
     void (*publish)(void *self, const char *tenant, const char *topic, const char *event,
