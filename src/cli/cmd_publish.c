@@ -34,7 +34,7 @@ static int publish_roots(struct cli *cli, uint64_t server_version)
     enum err err;
 
     why_clear(&why);
-    err = repository_current(dir_of(cli), TUF_ROOT, &current, &why);
+    err = repository_current(dir_of(cli), REPOSITORY_ROOT, &current, &why);
     if (err == ERR_NOT_FOUND)
         return complain(cli, CODE_NOT_FOUND, "%s has no completely signed root", dir_of(cli));
     if (err != ERR_OK)
@@ -131,7 +131,7 @@ static int publish(struct cli *cli, bool list_needed)
     if (code != CODE_OK)
         return code;
     why_clear(&why);
-    err = repository_current(dir_of(cli), TUF_TARGETS, &targets, &why);
+    err = repository_current(dir_of(cli), REPOSITORY_TARGETS, &targets, &why);
     if (err == ERR_NOT_FOUND && !list_needed)
         return CODE_OK;
     if (err == ERR_NOT_FOUND)
@@ -159,7 +159,7 @@ int cmd_release_publish(struct cli *cli)
     int code;
 
     why_clear(&why);
-    waits = repository_staged(dir_of(cli), TUF_TARGETS, &signing, &why) == ERR_OK;
+    waits = repository_staged(dir_of(cli), REPOSITORY_TARGETS, &signing, &why) == ERR_OK;
     if (waits)
         (void)fprintf(cli->err,
                       "Note: release list %" PRIu64 " is staged with %" PRIu32 " of %" PRIu32

@@ -27,24 +27,24 @@ static struct utc expiry(const struct cli *cli, const char *option)
     return (struct utc){(now_s + options_duration_s(&cli->options, option)) * 1000};
 }
 
-static void print_signing(struct cli *cli, enum tuf_role role,
+static void print_signing(struct cli *cli, const char *role,
                           const struct repository_signing *signing)
 {
-    (void)fprintf(cli->out, "%s %" PRIu64 ": %" PRIu32 " of %" PRIu32 " signatures, %s\n",
-                  tuf_role_name(role), signing->version, signing->have, signing->need,
+    (void)fprintf(cli->out, "%s %" PRIu64 ": %" PRIu32 " of %" PRIu32 " signatures, %s\n", role,
+                  signing->version, signing->have, signing->need,
                   signing->complete ? "complete" : "waiting for more");
 }
 
-static json_t *signing_json(enum tuf_role role, const struct repository_signing *signing)
+static json_t *signing_json(const char *role, const struct repository_signing *signing)
 {
-    return json_pack("{s:s, s:I, s:I, s:I, s:b}", "role", tuf_role_name(role), "version",
+    return json_pack("{s:s, s:I, s:I, s:I, s:b}", "role", role, "version",
                      (json_int_t)signing->version, "signatures", (json_int_t)signing->have,
                      "threshold", (json_int_t)signing->need, "complete", (int)signing->complete);
 }
 
 /* After a change: how far the staged file is signed. A file that needed no more signatures than
  * it got at once is current by now. */
-static int report_staged(struct cli *cli, enum tuf_role role)
+static int report_staged(struct cli *cli, const char *role)
 {
     struct repository_signing signing;
     struct why why;
@@ -53,13 +53,13 @@ static int report_staged(struct cli *cli, enum tuf_role role)
     why_clear(&why);
     err = repository_staged(dir_of(cli), role, &signing, &why);
     if (err == ERR_NOT_FOUND) {
-        (void)fprintf(cli->err, "%s is complete.\n", tuf_role_name(role));
+        (void)fprintf(cli->err, "%s is complete.\n", role);
         return CODE_OK;
     }
     if (err != ERR_OK)
         return complain_why(cli, err, &why);
     (void)fprintf(cli->err, "%s %" PRIu64 " is staged: %" PRIu32 " of %" PRIu32 " signatures.\n",
-                  tuf_role_name(role), signing.version, signing.have, signing.need);
+                  role, signing.version, signing.have, signing.need);
     return CODE_OK;
 }
 
@@ -103,13 +103,13 @@ int cmd_repo_init(struct cli *cli)
     for (enum tuf_role role = 0; role < TUF_ROLE_COUNT; role++)
         keys_close(&keys[role]);
     if (code == CODE_OK)
-        code = report_staged(cli, TUF_ROOT);
-    return code == CODE_OK ? report_staged(cli, TUF_TARGETS) : code;
+        code = report_staged(cli, REPOSITORY_ROOT);
+    return code == CODE_OK ? report_staged(cli, REPOSITORY_TARGETS) : code;
 }
 
 /* ---- repo status ---- */
 
-static int current_row(struct cli *cli, enum tuf_role role, struct table *table, json_t *items)
+static int current_row(struct cli *cli, const char *role, struct table *table, json_t *items)
 {
     struct tuf_metadata *metadata = NULL;
     char expires[UTC_TEXT_SIZE];
@@ -125,20 +125,20 @@ static int current_row(struct cli *cli, enum tuf_role role, struct table *table,
         return complain_why(cli, err, &why);
     utc_format(tuf_metadata_expires(metadata), expires);
     expired = tuf_metadata_expired(metadata, clock_utc());
-    table_cell(table, tuf_role_name(role));
+    table_cell(table, role);
     table_cell_format(table, "%" PRIu64, tuf_metadata_version(metadata));
     table_cell(table, expired ? "EXPIRED" : "current");
     table_cell(table, "all");
     table_cell(table, expires);
-    (void)json_array_append_new(
-        items, json_pack("{s:s, s:I, s:s, s:b, s:b}", "role", tuf_role_name(role), "version",
-                         (json_int_t)tuf_metadata_version(metadata), "expires", expires, "complete",
-                         1, "expired", (int)expired));
+    (void)json_array_append_new(items,
+                                json_pack("{s:s, s:I, s:s, s:b, s:b}", "role", role, "version",
+                                          (json_int_t)tuf_metadata_version(metadata), "expires",
+                                          expires, "complete", 1, "expired", (int)expired));
     tuf_metadata_close(metadata);
     return CODE_OK;
 }
 
-static int staged_row(struct cli *cli, enum tuf_role role, struct table *table, json_t *items)
+static int staged_row(struct cli *cli, const char *role, struct table *table, json_t *items)
 {
     struct repository_signing signing;
     struct why why;
@@ -150,7 +150,7 @@ static int staged_row(struct cli *cli, enum tuf_role role, struct table *table, 
         return CODE_OK;
     if (err != ERR_OK)
         return complain_why(cli, err, &why);
-    table_cell(table, tuf_role_name(role));
+    table_cell(table, role);
     table_cell_format(table, "%" PRIu64, signing.version);
     table_cell(table, "staged");
     table_cell_format(table, "%" PRIu32 " of %" PRIu32, signing.have, signing.need);
@@ -162,7 +162,7 @@ static int staged_row(struct cli *cli, enum tuf_role role, struct table *table, 
 int cmd_repo_status(struct cli *cli)
 {
     static const char *const columns[] = {"FILE", "VERSION", "STATE", "SIGNATURES", "EXPIRES"};
-    static const enum tuf_role roles[] = {TUF_ROOT, TUF_TARGETS};
+    static const char *const roles[] = {REPOSITORY_ROOT, REPOSITORY_TARGETS};
     struct table *table = table_open(columns, COUNT_OF(columns));
     json_t *items = json_array();
     int code = CODE_OK;
@@ -190,8 +190,8 @@ int cmd_repo_renew(struct cli *cli)
     enum err err;
 
     why_clear(&why);
-    err = repository_renew(dir_of(cli), TUF_TARGETS, expiry(cli, "targets_expires"), &why);
-    return err == ERR_OK ? report_staged(cli, TUF_TARGETS) : complain_why(cli, err, &why);
+    err = repository_renew(dir_of(cli), REPOSITORY_TARGETS, expiry(cli, "targets_expires"), &why);
+    return err == ERR_OK ? report_staged(cli, REPOSITORY_TARGETS) : complain_why(cli, err, &why);
 }
 
 /* ---- root ---- */
@@ -227,16 +227,16 @@ int cmd_root_prepare(struct cli *cli)
     else if (!name && keys.count > 0)
         err = say(&why, ERR_INVALID, "role", "--key needs the role: --role targets");
     else if (name)
-        err = repository_set_role(dir_of(cli), role, &to, expiry(cli, "root_expires"), &why);
+        err = repository_set_role(dir_of(cli), name, &to, expiry(cli, "root_expires"), &why);
     else
-        err = repository_renew(dir_of(cli), TUF_ROOT, expiry(cli, "root_expires"), &why);
+        err = repository_renew(dir_of(cli), REPOSITORY_ROOT, expiry(cli, "root_expires"), &why);
     keys_close(&keys);
-    return err == ERR_OK ? report_staged(cli, TUF_ROOT) : complain_why(cli, err, &why);
+    return err == ERR_OK ? report_staged(cli, REPOSITORY_ROOT) : complain_why(cli, err, &why);
 }
 
 /* ---- sign ---- */
 
-static int sign(struct cli *cli, enum tuf_role role)
+static int sign(struct cli *cli, const char *role)
 {
     struct repository_signing signing = {.version = 0};
     struct keys keys;
@@ -264,12 +264,12 @@ static int sign(struct cli *cli, enum tuf_role role)
 
 int cmd_root_sign(struct cli *cli)
 {
-    return sign(cli, TUF_ROOT);
+    return sign(cli, REPOSITORY_ROOT);
 }
 
 int cmd_release_sign(struct cli *cli)
 {
-    return sign(cli, TUF_TARGETS);
+    return sign(cli, REPOSITORY_TARGETS);
 }
 
 /* ---- release add, remove ---- */
@@ -347,9 +347,11 @@ static enum err read_facts(struct cli *cli, struct release_facts *facts, struct 
 
 int cmd_release_add(struct cli *cli)
 {
-    struct repository_release release = {.image = cli->args[0],
-                                         .file = options_text(&cli->options, "name"),
-                                         .targets_expires = expiry(cli, "targets_expires")};
+    struct repository_release release = {
+        .image = cli->args[0],
+        .file = options_text(&cli->options, "name"),
+    };
+    struct repository_edit edit = {.dir = dir_of(cli), .expires = expiry(cli, "targets_expires")};
     char digest[DIGEST_HEX_SIZE];
     struct tuf_target target;
     struct why why;
@@ -358,7 +360,7 @@ int cmd_release_add(struct cli *cli)
     why_clear(&why);
     err = read_facts(cli, &release.facts, &why);
     if (err == ERR_OK)
-        err = repository_add_release(dir_of(cli), &release, &target, &why);
+        err = repository_add_release(&edit, &release, &target, &why);
     if (err != ERR_OK)
         return complain_why(cli, err, &why);
     hex_print((struct span){target.facts.sha256, DIGEST_SIZE}, digest);
@@ -369,11 +371,12 @@ int cmd_release_add(struct cli *cli)
     output_pair(cli, "target", target.name);
     output_pair(cli, "digest", digest);
     (void)fprintf(cli->out, "%-19s%" PRIu64 " bytes\n", "length:", target.facts.length);
-    return report_staged(cli, TUF_TARGETS);
+    return report_staged(cli, edit.role);
 }
 
 int cmd_release_remove(struct cli *cli)
 {
+    struct repository_edit edit = {.dir = dir_of(cli), .expires = expiry(cli, "targets_expires")};
     char product[NAME_SIZE_MAX + 1];
     const char *at = strchr(cli->args[0], '@');
     struct why why;
@@ -383,7 +386,6 @@ int cmd_release_remove(struct cli *cli)
     if (!at || (size_t)(at - cli->args[0]) > NAME_SIZE_MAX)
         return complain(cli, CODE_USAGE, "a release is named PRODUCT@VERSION");
     (void)snprintf(product, sizeof product, "%.*s", (int)(at - cli->args[0]), cli->args[0]);
-    err = repository_remove_release(dir_of(cli), product, at + 1, expiry(cli, "targets_expires"),
-                                    &why);
-    return err == ERR_OK ? report_staged(cli, TUF_TARGETS) : complain_why(cli, err, &why);
+    err = repository_remove_release(&edit, product, at + 1, &why);
+    return err == ERR_OK ? report_staged(cli, edit.role) : complain_why(cli, err, &why);
 }

@@ -185,53 +185,109 @@ static bool in_release(const char *target, const char *product, const char *vers
            target[product_size + 1 + version_size] == '/';
 }
 
-/* ERR_CONFLICT unless the release is new or exactly this one already (`listed`). */
-static enum err check_version_free(const json_t *targets, const char *name, const json_t *entry,
-                                   const struct release_facts *facts, bool *listed, struct why *why)
+/* Calls `each` for the targets of every list, top-level and delegated, as they are newest; stops
+ * at the first failure and returns it. */
+typedef enum err each_list(void *self, const char *role, const json_t *targets, struct why *why);
+
+static enum err ask_list(const char *dir, const char *role, each_list *each, void *self,
+                         struct why *why)
 {
-    const json_t *there = json_object_get(targets, name);
-    const char *other;
+    struct tuf_metadata *metadata;
+    enum err err = repository_read_newest(dir, role, &metadata, why);
 
-    *listed = there && json_equal(there, entry);
-    if (*listed)
+    if (err == ERR_NOT_FOUND)
+        return ERR_OK; /* delegated to, but nothing was ever listed there */
+    TRY(err);
+    err = each(self, role, json_object_get(tuf_metadata_signed(metadata), "targets"), why);
+    tuf_metadata_close(metadata);
+    return err;
+}
+
+static enum err for_each_list(const char *dir, each_list *each, void *self, struct why *why)
+{
+    struct repository_names *names = calloc(1, sizeof *names);
+    enum err err;
+
+    CHECK(names);
+    err = repository_roles(dir, names, why);
+    if (err == ERR_OK)
+        err = ask_list(dir, REPOSITORY_TARGETS, each, self, why);
+    for (uint32_t i = 0; err == ERR_OK && i < names->count; i++)
+        err = ask_list(dir, names->at[i], each, self, why);
+    free(names);
+    return err;
+}
+
+struct wanted {
+    const char *product, *version;
+    const char *name; /* of the target; NULL: any of the release */
+    const json_t *entry;
+    bool listed;                     /* exactly as `entry` */
+    char role[REPOSITORY_NAME_SIZE]; /* where the release is listed, "" if nowhere */
+};
+
+static void note_role(struct wanted *wanted, const char *role)
+{
+    (void)snprintf(wanted->role, sizeof wanted->role, "%s", role);
+}
+
+static enum err check_list(void *self, const char *role, const json_t *targets, struct why *why)
+{
+    struct wanted *wanted = self;
+    const json_t *there = json_object_get(targets, wanted->name);
+    void *i = json_object_iter((json_t *)(uintptr_t)targets);
+
+    if (there && json_equal(there, wanted->entry)) {
+        wanted->listed = true;
+        note_role(wanted, role);
         return ERR_OK;
-
+    }
     if (there)
         return say(why, ERR_CONFLICT, NULL,
-                   "%s is listed already, as something else; a version is never reused", name);
-    for (void *i = json_object_iter((json_t *)(uintptr_t)targets); i;
-         i = json_object_iter_next((json_t *)(uintptr_t)targets, i)) {
-        other = json_object_iter_key(i);
-        if (in_release(other, facts->product, facts->version))
-            return say(why, ERR_CONFLICT, NULL, "%s %s has an image already: %s", facts->product,
-                       facts->version, other);
+                   "%s is listed already, as something else; a version is never reused",
+                   wanted->name);
+    for (; i; i = json_object_iter_next((json_t *)(uintptr_t)targets, i)) {
+        const char *other = json_object_iter_key(i);
+
+        if (in_release(other, wanted->product, wanted->version))
+            return say(why, ERR_CONFLICT, NULL, "%s %s has an image already: %s", wanted->product,
+                       wanted->version, other);
     }
     return ERR_OK;
 }
 
-static enum err list_release(json_t *targets, const char *name, const struct release_facts *facts,
-                             bool *listed, struct why *why)
+/* ERR_CONFLICT unless the release is new or exactly this one already (`listed`), in any list. */
+static enum err check_version_free(struct repository_edit *edit, const char *name,
+                                   const json_t *entry, const struct release_facts *facts,
+                                   bool *listed, struct why *why)
 {
-    char chunks_name[TARGET_NAME_SIZE_MAX + sizeof RELEASE_CHUNKS_SUFFIX];
-    uint64_t count = release_chunk_count(facts->length, facts->chunk_size);
+    struct wanted wanted = {
+        .product = facts->product, .version = facts->version, .name = name, .entry = entry};
+
+    TRY(for_each_list(edit->dir, check_list, &wanted, why));
+    *listed = wanted.listed;
+    if (wanted.listed) {
+        memcpy(edit->role, wanted.role, sizeof edit->role);
+        return ERR_OK;
+    }
+    return repository_role_for(edit->dir, name, NULL, edit->role, why);
+}
+
+static json_t *image_entry(const struct release_facts *facts)
+{
     json_t *entry = digest_entry(release_sent_length(facts), release_sent_sha256(facts));
-    enum err err;
 
     CHECK(json_object_set_new(entry, "custom", release_to_custom(facts)) == 0);
-    err = check_version_free(targets, name, entry, facts, listed, why);
-    if (err != ERR_OK || *listed) {
-        json_decref(entry);
-        return err;
-    }
-    (void)snprintf(chunks_name, sizeof chunks_name, "%s" RELEASE_CHUNKS_SUFFIX, name);
-    if (strlen(chunks_name) > TARGET_NAME_SIZE_MAX) {
-        json_decref(entry);
-        return say(why, ERR_TOO_BIG, NULL, "%s: has more than %u bytes", chunks_name,
-                   TARGET_NAME_SIZE_MAX);
-    }
-    CHECK(json_object_set_new(targets, name, entry) == 0);
-    CHECK(json_object_set_new(targets, chunks_name,
-                              digest_entry(count * DIGEST_SIZE, facts->chunks_sha256)) == 0);
+    return entry;
+}
+
+static enum err chunks_name(const char *name, char to[TARGET_NAME_SIZE_MAX + 1], struct why *why)
+{
+    int size = snprintf(to, TARGET_NAME_SIZE_MAX + 1, "%s" RELEASE_CHUNKS_SUFFIX, name);
+
+    if (size > (int)TARGET_NAME_SIZE_MAX)
+        return say(why, ERR_TOO_BIG, NULL, "%s" RELEASE_CHUNKS_SUFFIX ": has more than %u bytes",
+                   name, TARGET_NAME_SIZE_MAX);
     return ERR_OK;
 }
 
@@ -261,25 +317,38 @@ static enum err check_stated(const struct release_facts *stated, struct why *why
     return say_where(why, err, "%s", field);
 }
 
-static enum err stage_release(const char *dir, const struct repository_release *release,
-                              const char *name, const struct release_facts *facts, struct why *why)
+static enum err stage_release(struct repository_edit *edit, const char *name, const json_t *entry,
+                              const struct release_facts *facts, struct why *why)
 {
-    json_t *envelope;
-    bool listed;
-    enum err err;
+    uint64_t count = release_chunk_count(facts->length, facts->chunk_size);
+    char list[TARGET_NAME_SIZE_MAX + 1];
+    json_t *envelope, *targets;
 
-    TRY(repository_begin_change(dir, TUF_TARGETS, release->targets_expires, &envelope, why));
-    err = list_release(json_object_get(tuf_envelope_signed(envelope), "targets"), name, facts,
-                       &listed, why);
-    if (err != ERR_OK || listed) {
-        json_decref(envelope);
-        return err;
-    }
-    return repository_stage(dir, TUF_TARGETS, envelope, why);
+    TRY(chunks_name(name, list, why));
+    TRY(repository_begin_change(edit->dir, edit->role, edit->expires, &envelope, why));
+    targets = json_object_get(tuf_envelope_signed(envelope), "targets");
+    CHECK(json_object_set_new(targets, name, json_deep_copy(entry)) == 0);
+    CHECK(json_object_set_new(targets, list,
+                              digest_entry(count * DIGEST_SIZE, facts->chunks_sha256)) == 0);
+    return repository_stage(edit->dir, edit->role, envelope, why);
 }
 
-enum err repository_add_release(const char *dir, const struct repository_release *release,
-                                struct tuf_target *out, struct why *why)
+static enum err list_release(struct repository_edit *edit, const char *name,
+                             const struct release_facts *facts, struct why *why)
+{
+    json_t *entry = image_entry(facts);
+    bool listed = false;
+    enum err err = check_version_free(edit, name, entry, facts, &listed, why);
+
+    if (err == ERR_OK && !listed)
+        err = stage_release(edit, name, entry, facts, why);
+    json_decref(entry);
+    return err;
+}
+
+enum err repository_add_release(struct repository_edit *edit,
+                                const struct repository_release *release, struct tuf_target *out,
+                                struct why *why)
 {
     struct tuf_target target = {.has_facts = true, .facts = release->facts};
     struct release_facts *facts = &target.facts;
@@ -288,8 +357,8 @@ enum err repository_add_release(const char *dir, const struct repository_release
         facts->chunk_size = CHUNK_SIZE_DEFAULT;
     TRY(check_stated(facts, why));
     TRY(release_target_name(facts, file_of(release), target.name, why));
-    TRY(store_blobs(dir, release, facts, why));
-    TRY(stage_release(dir, release, target.name, facts, why));
+    TRY(store_blobs(edit->dir, release, facts, why));
+    TRY(list_release(edit, target.name, facts, why));
     target.file = (struct tuf_file){.has_length = true,
                                     .length = release_sent_length(facts),
                                     .has_hashes = true,
@@ -299,27 +368,84 @@ enum err repository_add_release(const char *dir, const struct repository_release
     return ERR_OK;
 }
 
-enum err repository_remove_release(const char *dir, const char *product, const char *version,
-                                   struct utc targets_expires, struct why *why)
+/* ---- Finding and removing ---- */
+
+static enum err find_list(void *self, const char *role, const json_t *targets, struct why *why)
+{
+    struct wanted *wanted = self;
+    void *i = json_object_iter((json_t *)(uintptr_t)targets);
+
+    (void)why;
+    for (; i && wanted->role[0] == '\0';
+         i = json_object_iter_next((json_t *)(uintptr_t)targets, i)) {
+        if (in_release(json_object_iter_key(i), wanted->product, wanted->version))
+            note_role(wanted, role);
+    }
+    return ERR_OK;
+}
+
+static enum err find_role(const char *dir, const char *product, const char *version,
+                          char role[REPOSITORY_NAME_SIZE], struct why *why)
+{
+    struct wanted wanted = {.product = product, .version = version};
+
+    TRY(for_each_list(dir, find_list, &wanted, why));
+    if (wanted.role[0] == '\0')
+        return say(why, ERR_NOT_FOUND, NULL, "%s %s is not listed", product, version);
+    memcpy(role, wanted.role, sizeof wanted.role);
+    return ERR_OK;
+}
+
+struct found {
+    const char *product, *version;
+    struct release_facts *facts;
+    bool found;
+};
+
+static enum err take_facts(void *self, const struct tuf_target *target, struct why *why)
+{
+    struct found *found = self;
+
+    (void)why;
+    if (target->has_facts && in_release(target->name, found->product, found->version)) {
+        *found->facts = target->facts;
+        found->found = true;
+    }
+    return ERR_OK;
+}
+
+enum err repository_find_release(const char *dir, const char *product, const char *version,
+                                 struct release_facts *out, struct why *why)
+{
+    struct found found = {.product = product, .version = version, .facts = out};
+    char role[REPOSITORY_NAME_SIZE];
+    struct tuf_metadata *targets;
+    enum err err;
+
+    TRY(find_role(dir, product, version, role, why));
+    TRY(repository_read_newest(dir, role, &targets, why));
+    err = tuf_for_each_target(targets, take_facts, &found, why);
+    tuf_metadata_close(targets);
+    if (err == ERR_OK && !found.found)
+        err = say(why, ERR_NOT_FOUND, NULL, "%s %s has no image", product, version);
+    return err;
+}
+
+enum err repository_remove_release(struct repository_edit *edit, const char *product,
+                                   const char *version, struct why *why)
 {
     json_t *envelope, *targets, *entry;
     const char *name;
-    bool found = false;
     void *next;
 
-    TRY(repository_begin_change(dir, TUF_TARGETS, targets_expires, &envelope, why));
+    TRY(find_role(edit->dir, product, version, edit->role, why));
+    TRY(repository_begin_change(edit->dir, edit->role, edit->expires, &envelope, why));
     targets = json_object_get(tuf_envelope_signed(envelope), "targets");
     json_object_foreach_safe(targets, next, name, entry)
     {
         (void)entry;
-        if (in_release(name, product, version)) {
+        if (in_release(name, product, version))
             CHECK(json_object_del(targets, name) == 0);
-            found = true;
-        }
     }
-    if (!found) {
-        json_decref(envelope);
-        return say(why, ERR_NOT_FOUND, NULL, "%s %s is not listed", product, version);
-    }
-    return repository_stage(dir, TUF_TARGETS, envelope, why);
+    return repository_stage(edit->dir, edit->role, envelope, why);
 }

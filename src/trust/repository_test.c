@@ -21,6 +21,7 @@ struct bench {
     char dir[64], image[96];
     struct key *root[3], *targets[3], *snapshot, *timestamp;
     struct why why;
+    char role[REPOSITORY_NAME_SIZE]; /* whose file the last edit was in */
 };
 
 static struct key *generate(enum key_kind kind)
@@ -146,14 +147,32 @@ static struct repository_release release_of(const struct bench *bench, const cha
                                                    .hardware_count = 1,
                                                    .security_version = 3,
                                                    .security_floor = 2,
-                                                   .kind = RELEASE_SECURITY},
-                                         .targets_expires = far};
+                                                   .kind = RELEASE_SECURITY}};
 
     (void)snprintf(release.facts.version, sizeof release.facts.version, "%s", version);
     return release;
 }
 
-static void assert_signing(struct bench *bench, enum tuf_role role, const struct key *key,
+static enum err add(struct bench *bench, const struct repository_release *release,
+                    struct tuf_target *out)
+{
+    struct repository_edit edit = {.dir = bench->dir, .expires = far};
+    enum err err = repository_add_release(&edit, release, out, &bench->why);
+
+    memcpy(bench->role, edit.role, sizeof bench->role);
+    return err;
+}
+
+static enum err take_out(struct bench *bench, const char *product, const char *version)
+{
+    struct repository_edit edit = {.dir = bench->dir, .expires = far};
+    enum err err = repository_remove_release(&edit, product, version, &bench->why);
+
+    memcpy(bench->role, edit.role, sizeof bench->role);
+    return err;
+}
+
+static void assert_signing(struct bench *bench, const char *role, const struct key *key,
                            uint32_t have, uint32_t need, bool complete)
 {
     struct repository_signing signing = {0};
@@ -165,7 +184,7 @@ static void assert_signing(struct bench *bench, enum tuf_role role, const struct
     assert_int_equal(signing.complete, complete);
 }
 
-static uint64_t current_version(struct bench *bench, enum tuf_role role)
+static uint64_t current_version(struct bench *bench, const char *role)
 {
     struct tuf_metadata *metadata;
     uint64_t version;
@@ -184,8 +203,8 @@ static void test_init_with_keys_at_hand_is_complete(void **state)
     struct bench *bench = *state;
 
     init_simple(bench);
-    assert_int_equal(current_version(bench, TUF_ROOT), 1);
-    assert_int_equal(current_version(bench, TUF_TARGETS), 1);
+    assert_int_equal(current_version(bench, REPOSITORY_ROOT), 1);
+    assert_int_equal(current_version(bench, REPOSITORY_TARGETS), 1);
     assert_true(tuf_file_exists(bench->dir, "1.root.json"));
     assert_true(tuf_file_exists(bench->dir, "1.targets.json"));
     assert_false(tuf_file_exists(bench->dir, "staged/root.json"));
@@ -199,17 +218,18 @@ static void test_signers_come_one_by_one(void **state)
 
     assert_int_equal(init_public(bench), ERR_OK);
     assert_int_equal(init_public(bench), ERR_CONFLICT);
-    assert_int_equal(current_version(bench, TUF_ROOT), 0);
-    assert_int_equal(repository_staged(bench->dir, TUF_ROOT, &signing, NULL), ERR_OK);
+    assert_int_equal(current_version(bench, REPOSITORY_ROOT), 0);
+    assert_int_equal(repository_staged(bench->dir, REPOSITORY_ROOT, &signing, NULL), ERR_OK);
     assert_int_equal(signing.need, 2);
-    assert_signing(bench, TUF_TARGETS, bench->targets[0], 1, 2, false);
-    assert_signing(bench, TUF_TARGETS, bench->targets[1], 2, 2, false); /* waits for the root */
-    assert_signing(bench, TUF_ROOT, bench->root[2], 1, 2, false);
-    assert_signing(bench, TUF_ROOT, bench->root[2], 1, 2, false);
-    assert_signing(bench, TUF_ROOT, bench->root[1], 2, 2, true);
-    assert_int_equal(current_version(bench, TUF_ROOT), 1);
-    assert_int_equal(current_version(bench, TUF_TARGETS), 1);
-    assert_int_equal(repository_staged(bench->dir, TUF_ROOT, &signing, NULL), ERR_NOT_FOUND);
+    assert_signing(bench, REPOSITORY_TARGETS, bench->targets[0], 1, 2, false);
+    assert_signing(bench, REPOSITORY_TARGETS, bench->targets[1], 2, 2,
+                   false); /* waits for the root */
+    assert_signing(bench, REPOSITORY_ROOT, bench->root[2], 1, 2, false);
+    assert_signing(bench, REPOSITORY_ROOT, bench->root[2], 1, 2, false);
+    assert_signing(bench, REPOSITORY_ROOT, bench->root[1], 2, 2, true);
+    assert_int_equal(current_version(bench, REPOSITORY_ROOT), 1);
+    assert_int_equal(current_version(bench, REPOSITORY_TARGETS), 1);
+    assert_int_equal(repository_staged(bench->dir, REPOSITORY_ROOT, &signing, NULL), ERR_NOT_FOUND);
 }
 
 static void test_who_may_not_sign(void **state)
@@ -220,11 +240,12 @@ static void test_who_may_not_sign(void **state)
 
     assert_int_equal(init_public(bench), ERR_OK);
     assert_int_equal(
-        repository_sign(bench->dir, TUF_ROOT, bench->targets[0], &signing, &bench->why),
+        repository_sign(bench->dir, REPOSITORY_ROOT, bench->targets[0], &signing, &bench->why),
         ERR_UNTRUSTED);
     assert_non_null(strstr(bench->why.text, "has no say in root"));
-    assert_int_equal(repository_sign(bench->dir, TUF_ROOT, half, &signing, NULL), ERR_INVALID);
-    assert_int_equal(repository_sign(bench->dir, TUF_SNAPSHOT, bench->snapshot, &signing, NULL),
+    assert_int_equal(repository_sign(bench->dir, REPOSITORY_ROOT, half, &signing, NULL),
+                     ERR_INVALID);
+    assert_int_equal(repository_sign(bench->dir, "snapshot", bench->snapshot, &signing, NULL),
                      ERR_INVALID);
     key_close(half);
 }
@@ -271,12 +292,12 @@ static void test_add_release(void **state)
     char path[256];
 
     init_simple(bench);
-    assert_int_equal(repository_add_release(bench->dir, &release, &target, &bench->why), ERR_OK);
+    assert_int_equal(add(bench, &release, &target), ERR_OK);
     assert_string_equal(target.name, "camera/1.0/image");
     assert_int_equal(target.facts.length, 200000);
-    assert_int_equal(current_version(bench, TUF_TARGETS), 1); /* staged only */
-    assert_signing(bench, TUF_TARGETS, bench->targets[0], 1, 1, true);
-    assert_int_equal(repository_current(bench->dir, TUF_TARGETS, &targets, NULL), ERR_OK);
+    assert_int_equal(current_version(bench, REPOSITORY_TARGETS), 1); /* staged only */
+    assert_signing(bench, REPOSITORY_TARGETS, bench->targets[0], 1, 1, true);
+    assert_int_equal(repository_current(bench->dir, REPOSITORY_TARGETS, &targets, NULL), ERR_OK);
     assert_int_equal(tuf_metadata_version(targets), 2);
     assert_int_equal(tuf_find_target(targets, "camera/1.0/image", &found, NULL), ERR_OK);
     assert_true(found.has_facts);
@@ -311,20 +332,17 @@ static void test_several_releases_in_one_version(void **state)
     struct tuf_target target;
 
     init_simple(bench);
-    assert_int_equal(repository_add_release(bench->dir, &one, &target, &bench->why), ERR_OK);
+    assert_int_equal(add(bench, &one, &target), ERR_OK);
     write_image(bench, 'y', 10);
-    assert_int_equal(repository_add_release(bench->dir, &two, &target, &bench->why), ERR_OK);
-    assert_int_equal(repository_staged(bench->dir, TUF_TARGETS, &signing, NULL), ERR_OK);
+    assert_int_equal(add(bench, &two, &target), ERR_OK);
+    assert_int_equal(repository_staged(bench->dir, REPOSITORY_TARGETS, &signing, NULL), ERR_OK);
     assert_int_equal(signing.version, 2);
-    assert_signing(bench, TUF_TARGETS, bench->targets[0], 1, 1, true);
-    assert_int_equal(repository_remove_release(bench->dir, "camera", "1.0", far, &bench->why),
-                     ERR_OK);
-    assert_int_equal(repository_remove_release(bench->dir, "camera", "1.0", far, &bench->why),
-                     ERR_NOT_FOUND);
-    assert_int_equal(repository_remove_release(bench->dir, "camera", "1", far, &bench->why),
-                     ERR_NOT_FOUND);
-    assert_signing(bench, TUF_TARGETS, bench->targets[0], 1, 1, true);
-    assert_int_equal(current_version(bench, TUF_TARGETS), 3);
+    assert_signing(bench, REPOSITORY_TARGETS, bench->targets[0], 1, 1, true);
+    assert_int_equal(take_out(bench, "camera", "1.0"), ERR_OK);
+    assert_int_equal(take_out(bench, "camera", "1.0"), ERR_NOT_FOUND);
+    assert_int_equal(take_out(bench, "camera", "1"), ERR_NOT_FOUND);
+    assert_signing(bench, REPOSITORY_TARGETS, bench->targets[0], 1, 1, true);
+    assert_int_equal(current_version(bench, REPOSITORY_TARGETS), 3);
 }
 
 static void test_a_version_is_never_reused(void **state)
@@ -335,24 +353,22 @@ static void test_a_version_is_never_reused(void **state)
     struct tuf_target target;
 
     init_simple(bench);
-    assert_int_equal(repository_add_release(bench->dir, &release, &target, &bench->why), ERR_OK);
-    assert_int_equal(repository_add_release(bench->dir, &release, &target, &bench->why), ERR_OK);
+    assert_int_equal(add(bench, &release, &target), ERR_OK);
+    assert_int_equal(add(bench, &release, &target), ERR_OK);
     release.facts.kind = RELEASE_FEATURE;
-    assert_int_equal(repository_add_release(bench->dir, &release, &target, &bench->why),
-                     ERR_CONFLICT);
+    assert_int_equal(add(bench, &release, &target), ERR_CONFLICT);
     release.facts.kind = RELEASE_SECURITY;
     release.file = "other";
-    assert_int_equal(repository_add_release(bench->dir, &release, &target, &bench->why),
-                     ERR_CONFLICT);
+    assert_int_equal(add(bench, &release, &target), ERR_CONFLICT);
     assert_non_null(strstr(bench->why.text, "has an image already"));
     release.file = "image";
     write_image(bench, 'z', 200000);
-    assert_int_equal(repository_add_release(bench->dir, &release, &target, &bench->why),
-                     ERR_CONFLICT);
-    assert_signing(bench, TUF_TARGETS, bench->targets[0], 1, 1, true);
+    assert_int_equal(add(bench, &release, &target), ERR_CONFLICT);
+    assert_signing(bench, REPOSITORY_TARGETS, bench->targets[0], 1, 1, true);
     write_image(bench, 'x', 200000); /* what is listed already needs no new signature */
-    assert_int_equal(repository_add_release(bench->dir, &release, &target, &bench->why), ERR_OK);
-    assert_int_equal(repository_staged(bench->dir, TUF_TARGETS, &signing, NULL), ERR_NOT_FOUND);
+    assert_int_equal(add(bench, &release, &target), ERR_OK);
+    assert_int_equal(repository_staged(bench->dir, REPOSITORY_TARGETS, &signing, NULL),
+                     ERR_NOT_FOUND);
 }
 
 static void test_bad_releases(void **state)
@@ -361,31 +377,24 @@ static void test_bad_releases(void **state)
     struct repository_release release = release_of(bench, "1.0");
     struct tuf_target target;
 
-    assert_int_equal(repository_add_release(bench->dir, &release, &target, &bench->why),
-                     ERR_STORAGE); /* no repository */
+    assert_int_equal(add(bench, &release, &target), ERR_STORAGE); /* no repository */
     init_simple(bench);
     release.facts.hardware_count = 0;
-    assert_int_equal(repository_add_release(bench->dir, &release, &target, &bench->why),
-                     ERR_CORRUPT);
+    assert_int_equal(add(bench, &release, &target), ERR_CORRUPT);
     assert_string_equal(bench->why.field, "hardware");
     release = release_of(bench, "1.0");
     release.facts.security_floor = 4;
-    assert_int_equal(repository_add_release(bench->dir, &release, &target, &bench->why),
-                     ERR_CORRUPT);
+    assert_int_equal(add(bench, &release, &target), ERR_CORRUPT);
     release = release_of(bench, "1.0");
     release.file = "has space";
-    assert_int_equal(repository_add_release(bench->dir, &release, &target, &bench->why),
-                     ERR_CORRUPT);
+    assert_int_equal(add(bench, &release, &target), ERR_CORRUPT);
     release.file = "image";
     write_image(bench, 'x', 0);
-    assert_int_equal(repository_add_release(bench->dir, &release, &target, &bench->why),
-                     ERR_CORRUPT);
+    assert_int_equal(add(bench, &release, &target), ERR_CORRUPT);
     release.image = "/nowhere";
-    assert_int_equal(repository_add_release(bench->dir, &release, &target, &bench->why),
-                     ERR_STORAGE);
+    assert_int_equal(add(bench, &release, &target), ERR_STORAGE);
     release.image = "/tmp";
-    assert_int_equal(repository_add_release(bench->dir, &release, &target, &bench->why),
-                     ERR_CORRUPT);
+    assert_int_equal(add(bench, &release, &target), ERR_CORRUPT);
     assert_false(tuf_file_exists(bench->dir, "staged/targets.json"));
     assert_false(tuf_file_exists(bench->dir, "blobs/image"));
 }
@@ -398,13 +407,13 @@ static void test_change_drops_signatures(void **state)
     struct tuf_target target;
 
     assert_int_equal(init_public(bench), ERR_OK);
-    assert_signing(bench, TUF_ROOT, bench->root[0], 1, 2, false);
-    assert_signing(bench, TUF_ROOT, bench->root[1], 2, 2, true);
-    assert_int_equal(repository_add_release(bench->dir, &one, &target, &bench->why), ERR_OK);
-    assert_signing(bench, TUF_TARGETS, bench->targets[0], 1, 2, false);
-    assert_int_equal(repository_add_release(bench->dir, &two, &target, &bench->why), ERR_OK);
-    assert_signing(bench, TUF_TARGETS, bench->targets[1], 1, 2, false);
-    assert_signing(bench, TUF_TARGETS, bench->targets[0], 2, 2, true);
+    assert_signing(bench, REPOSITORY_ROOT, bench->root[0], 1, 2, false);
+    assert_signing(bench, REPOSITORY_ROOT, bench->root[1], 2, 2, true);
+    assert_int_equal(add(bench, &one, &target), ERR_OK);
+    assert_signing(bench, REPOSITORY_TARGETS, bench->targets[0], 1, 2, false);
+    assert_int_equal(add(bench, &two, &target), ERR_OK);
+    assert_signing(bench, REPOSITORY_TARGETS, bench->targets[1], 1, 2, false);
+    assert_signing(bench, REPOSITORY_TARGETS, bench->targets[0], 2, 2, true);
 }
 
 /* ---- The next root ---- */
@@ -418,22 +427,24 @@ static void test_new_keys_for_root_and_targets(void **state)
     struct utc later = {far.ms + 1000};
 
     init_simple(bench);
-    assert_int_equal(repository_set_role(bench->dir, TUF_ROOT, &next_root, later, &bench->why),
-                     ERR_OK);
     assert_int_equal(
-        repository_set_role(bench->dir, TUF_TARGETS, &next_targets, later, &bench->why), ERR_OK);
-    assert_signing(bench, TUF_ROOT, bench->root[1], 1, 2, false);
-    assert_signing(bench, TUF_ROOT, bench->root[2], 0, 1, false); /* the old key is missing */
-    assert_signing(bench, TUF_ROOT, bench->root[0], 2, 2, true);
-    assert_int_equal(current_version(bench, TUF_ROOT), 2);
+        repository_set_role(bench->dir, REPOSITORY_ROOT, &next_root, later, &bench->why), ERR_OK);
+    assert_int_equal(
+        repository_set_role(bench->dir, REPOSITORY_TARGETS, &next_targets, later, &bench->why),
+        ERR_OK);
+    assert_signing(bench, REPOSITORY_ROOT, bench->root[1], 1, 2, false);
+    assert_signing(bench, REPOSITORY_ROOT, bench->root[2], 0, 1,
+                   false); /* the old key is missing */
+    assert_signing(bench, REPOSITORY_ROOT, bench->root[0], 2, 2, true);
+    assert_int_equal(current_version(bench, REPOSITORY_ROOT), 2);
     assert_int_equal(repository_root(bench->dir, 1, &root, NULL), ERR_OK);
     tuf_metadata_close(root);
     assert_int_equal(repository_root(bench->dir, 3, &root, NULL), ERR_NOT_FOUND);
-    assert_int_equal(repository_current(bench->dir, TUF_TARGETS, &root, &bench->why),
+    assert_int_equal(repository_current(bench->dir, REPOSITORY_TARGETS, &root, &bench->why),
                      ERR_UNTRUSTED);
-    assert_int_equal(repository_renew(bench->dir, TUF_TARGETS, later, &bench->why), ERR_OK);
-    assert_signing(bench, TUF_TARGETS, bench->targets[2], 1, 1, true);
-    assert_int_equal(current_version(bench, TUF_TARGETS), 2);
+    assert_int_equal(repository_renew(bench->dir, REPOSITORY_TARGETS, later, &bench->why), ERR_OK);
+    assert_signing(bench, REPOSITORY_TARGETS, bench->targets[2], 1, 1, true);
+    assert_int_equal(current_version(bench, REPOSITORY_TARGETS), 2);
 }
 
 static void test_renewed_root(void **state)
@@ -443,9 +454,10 @@ static void test_renewed_root(void **state)
 
     init_simple(bench);
     assert_int_equal(
-        repository_renew(bench->dir, TUF_ROOT, (struct utc){far.ms + 5000}, &bench->why), ERR_OK);
-    assert_signing(bench, TUF_ROOT, bench->root[0], 1, 1, true);
-    assert_int_equal(repository_current(bench->dir, TUF_ROOT, &root, NULL), ERR_OK);
+        repository_renew(bench->dir, REPOSITORY_ROOT, (struct utc){far.ms + 5000}, &bench->why),
+        ERR_OK);
+    assert_signing(bench, REPOSITORY_ROOT, bench->root[0], 1, 1, true);
+    assert_int_equal(repository_current(bench->dir, REPOSITORY_ROOT, &root, NULL), ERR_OK);
     assert_int_equal(tuf_metadata_version(root), 2);
     assert_int_equal(tuf_metadata_expires(root).ms, far.ms + 5000);
     tuf_metadata_close(root);
@@ -457,7 +469,7 @@ static void test_set_role_refuses_online_signing_keys(void **state)
     const struct repository_role online = {&bench->snapshot, 1, 1};
 
     init_simple(bench);
-    assert_int_equal(repository_set_role(bench->dir, TUF_TARGETS, &online, far, &bench->why),
+    assert_int_equal(repository_set_role(bench->dir, REPOSITORY_TARGETS, &online, far, &bench->why),
                      ERR_INVALID);
     assert_non_null(strstr(bench->why.text, "on a server"));
     assert_false(tuf_file_exists(bench->dir, "staged/root.json"));
