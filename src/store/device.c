@@ -8,7 +8,8 @@
     "d.id, d.name, d.status, d.key_sha256, d.utc_offset_min, d.hold, d.note, d.created_ms,"  \
     " d.status_ms, s.running, s.other, s.version, s.inventory, s.boot_count, s.agent_state," \
     " s.last_seen_ms, s.assignment, s.wanted, d.product, d.hardware, d.security_floor,"      \
-    " s.report_epoch, s.report_epoch_left, s.report_base, s.report_last"
+    " s.report_epoch, s.report_epoch_left, s.report_base, s.report_last,"                    \
+    " length(d.sealing_key) > 0"
 #define TABLES " FROM device d JOIN device_state s ON s.tenant = d.tenant AND s.device = d.id"
 
 bool device_name_valid(struct span name)
@@ -64,6 +65,7 @@ static void read_row(struct db *db, int64_t tenant, struct device_row *out)
     out->report_epoch_left = (uint32_t)db_column_int(db, 22);
     out->report_base = db_column_int(db, 23);
     out->report_last = db_column_int(db, 24);
+    out->sealing_key_known = db_column_int(db, 25) != 0;
 }
 
 static void bind_digest(struct db *db, bool known, const uint8_t digest[DIGEST_SIZE])
@@ -132,6 +134,30 @@ enum err store_device_save(struct db *db, const struct device_row *row)
     db_bind_int(db, row->tenant);
     db_bind_int(db, row->id);
     return db_run(db);
+}
+
+enum err store_device_set_sealing_key(struct db *db, int64_t tenant, int64_t id, struct span key)
+{
+    db_query(db, "UPDATE device SET sealing_key = $1 WHERE tenant = $2 AND id = $3");
+    db_bind_blob(db, key);
+    db_bind_int(db, tenant);
+    db_bind_int(db, id);
+    return db_run(db);
+}
+
+enum err store_device_sealing_key(struct db *db, int64_t tenant, int64_t id, struct buf *out)
+{
+    struct span key;
+
+    db_query(db, "SELECT sealing_key FROM device WHERE tenant = $1 AND id = $2");
+    db_bind_int(db, tenant);
+    db_bind_int(db, id);
+    TRY(db_one(db));
+    key = db_column_span(db, 0);
+    if (key.size == 0)
+        return ERR_NOT_FOUND;
+    buf_span(out, key);
+    return out->overflow ? ERR_TOO_BIG : ERR_OK;
 }
 
 static bool has_inventory(const struct device_row *row)
@@ -403,7 +429,8 @@ static void read_walked(struct db *db, int64_t tenant, struct device_facts *out)
     db_column_text(db, 8, row->product, sizeof row->product);
     db_column_text(db, 9, row->hardware, sizeof row->hardware);
     row->security_floor = (uint32_t)db_column_int(db, 10);
-    out->takes_part = db_column_int(db, 11) != 0;
+    row->sealing_key_known = db_column_int(db, 11) != 0;
+    out->takes_part = db_column_int(db, 12) != 0;
 }
 
 static enum err walk_rows(struct db *db, const struct device_walk *walk, int64_t after,
@@ -413,8 +440,8 @@ static enum err walk_rows(struct db *db, const struct device_walk *walk, int64_t
 
     *count = 0;
     db_query(db, "SELECT d.id, d.name, d.utc_offset_min, d.hold, s.running, s.version,"
-                 " s.last_seen_ms, s.assignment, d.product, d.hardware, d.security_floor, $1 <> 0 "
-                 "AND EXISTS (SELECT 1 FROM assignment a"
+                 " s.last_seen_ms, s.assignment, d.product, d.hardware, d.security_floor,"
+                 " length(d.sealing_key) > 0, $1 <> 0 AND EXISTS (SELECT 1 FROM assignment a"
                  " WHERE a.tenant = d.tenant AND a.device = d.id AND a.rollout = $1)" TABLES
                  " WHERE d.tenant = $2 AND d.status = $3 AND d.id > $4 ORDER BY d.id LIMIT $5");
     db_bind_int(db, walk->rollout);

@@ -4,6 +4,7 @@
  * must run inside a transaction. Lists come in pages after a key, never with an offset. */
 #pragma once
 
+#include "base/buf.h"
 #include "base/limits.h"
 #include "base/time.h"
 #include "fleet/decide.h" /* enum device_status */
@@ -33,6 +34,7 @@ struct device_row {
     /* Copies of attributes, see store_attributes_set(); "" and 0: none */
     char product[ATTRIBUTE_SIZE_MAX + 1], hardware[ATTRIBUTE_SIZE_MAX + 1];
     uint32_t security_floor; /* UINT32_MAX: cannot be read, so it may be any */
+    bool sealing_key_known;  /* it can be sent sealed images; see store_device_sealing_key() */
 
     /* device_state */
     bool running_known, other_known;
@@ -81,6 +83,13 @@ enum err store_device_get(struct db *db, int64_t tenant, int64_t id,
 
 /* Write status, status_since, key, offset, hold, note. */
 enum err store_device_save(struct db *db, const struct device_row *row) MUST_USE;
+
+/* The device's public sealing key, as in docs/spec/sealed.md. ERR_NOT_FOUND: it has none;
+ * ERR_TOO_BIG: longer than `out` takes. */
+enum err store_device_set_sealing_key(struct db *db, int64_t tenant, int64_t id,
+                                      struct span key) MUST_USE;
+enum err store_device_sealing_key(struct db *db, int64_t tenant, int64_t id,
+                                  struct buf *out) MUST_USE;
 
 /* Write device_state whole. */
 enum err store_device_save_state(struct db *db, const struct device_row *row) MUST_USE;

@@ -6,7 +6,8 @@
 #define COLUMNS                                                                                \
     "id, product, version, target, hardware, bases, kind, security_version, security_floor,"   \
     " length, sha256, plain_length, plain_sha256, chunk_size, chunks_sha256, targets_version," \
-    " withdrawn, created_ms"
+    " withdrawn, created_ms, seal, key_check"
+#define READ_COLUMNS COLUMNS ", length(content_key) > 0"
 
 void release_row_name(const struct release_row *row, char out[RELEASE_ID_SIZE])
 {
@@ -51,6 +52,10 @@ static void read_row(struct db *db, int64_t tenant, struct release_row *out)
     out->targets_version = (uint32_t)db_column_int(db, 15);
     out->withdrawn = db_column_int(db, 16) != 0;
     out->created.ms = db_column_int(db, 17);
+    out->sealed = db_column_int(db, 18) != 0;
+    out->alg = out->sealed ? (uint32_t)db_column_int(db, 18) - 1 : 0;
+    (void)db_column_digest(db, 19, out->key_check); /* zeros in the clear */
+    out->key_present = db_column_int(db, 20) != 0;
 }
 
 static void bind_row(struct db *db, const struct release_row *row, int64_t id)
@@ -74,6 +79,8 @@ static void bind_row(struct db *db, const struct release_row *row, int64_t id)
     db_bind_int(db, row->targets_version);
     db_bind_int(db, row->withdrawn);
     db_bind_int(db, row->created.ms);
+    db_bind_int(db, row->sealed ? (int64_t)row->alg + 1 : 0);
+    db_bind_bytes(db, row->key_check, row->sealed ? DIGEST_SIZE : 0);
 }
 
 enum err store_release_add(struct db *db, struct release_row *row)
@@ -82,11 +89,37 @@ enum err store_release_add(struct db *db, struct release_row *row)
 
     TRY(db_new_ids(db, row->tenant, "release", 1, &id));
     db_query(db, "INSERT INTO release (tenant, " COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7,"
-                 " $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)");
+                 " $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)");
     bind_row(db, row, id);
     TRY(db_run(db));
     row->id = id;
     return ERR_OK;
+}
+
+enum err store_release_set_key(struct db *db, int64_t tenant, int64_t id, struct span stored)
+{
+    CHECK(stored.size <= CONTENT_KEY_STORED_MAX);
+    db_query(db, "UPDATE release SET content_key = $1 WHERE tenant = $2 AND id = $3");
+    db_bind_blob(db, stored);
+    db_bind_int(db, tenant);
+    db_bind_int(db, id);
+    TRY(db_run(db));
+    return db_changed(db) == 1 ? ERR_OK : ERR_NOT_FOUND;
+}
+
+enum err store_release_key(struct db *db, int64_t tenant, int64_t id, struct buf *out)
+{
+    struct span stored;
+
+    db_query(db, "SELECT content_key FROM release WHERE tenant = $1 AND id = $2");
+    db_bind_int(db, tenant);
+    db_bind_int(db, id);
+    TRY(db_one(db));
+    stored = db_column_span(db, 0);
+    if (stored.size == 0)
+        return ERR_NOT_FOUND;
+    buf_span(out, stored);
+    return out->overflow ? ERR_TOO_BIG : ERR_OK;
 }
 
 enum err store_release_confirm(struct db *db, int64_t tenant, int64_t id, uint32_t targets_version)
@@ -113,7 +146,7 @@ enum err store_release_withdraw_others(struct db *db, int64_t tenant, uint32_t t
 
 enum err store_release_get(struct db *db, int64_t tenant, int64_t id, struct release_row *out)
 {
-    db_query(db, "SELECT " COLUMNS " FROM release WHERE tenant = $1 AND id = $2");
+    db_query(db, "SELECT " READ_COLUMNS " FROM release WHERE tenant = $1 AND id = $2");
     db_bind_int(db, tenant);
     db_bind_int(db, id);
     TRY(db_one(db));
@@ -124,7 +157,7 @@ enum err store_release_get(struct db *db, int64_t tenant, int64_t id, struct rel
 enum err store_release_find(struct db *db, int64_t tenant, struct span product, struct span version,
                             struct release_row *out)
 {
-    db_query(db, "SELECT " COLUMNS " FROM release"
+    db_query(db, "SELECT " READ_COLUMNS " FROM release"
                  " WHERE tenant = $1 AND product = $2 AND version = $3");
     db_bind_int(db, tenant);
     db_bind_span(db, product);
@@ -137,7 +170,7 @@ enum err store_release_find(struct db *db, int64_t tenant, struct span product, 
 enum err store_release_by_image(struct db *db, int64_t tenant,
                                 const uint8_t plain_sha256[DIGEST_SIZE], struct release_row *out)
 {
-    db_query(db, "SELECT " COLUMNS " FROM release WHERE tenant = $1 AND plain_sha256 = $2"
+    db_query(db, "SELECT " READ_COLUMNS " FROM release WHERE tenant = $1 AND plain_sha256 = $2"
                  " ORDER BY id DESC LIMIT 1");
     db_bind_int(db, tenant);
     db_bind_bytes(db, plain_sha256, DIGEST_SIZE);
@@ -152,7 +185,7 @@ enum err store_release_list(struct db *db, int64_t tenant, int64_t before, uint3
     bool row;
 
     *count = 0;
-    db_query(db, "SELECT " COLUMNS " FROM release WHERE tenant = $1 AND id < $2"
+    db_query(db, "SELECT " READ_COLUMNS " FROM release WHERE tenant = $1 AND id < $2"
                  " ORDER BY id DESC LIMIT $3");
     db_bind_int(db, tenant);
     db_bind_int(db, before > 0 ? before : INT64_MAX);
@@ -169,7 +202,7 @@ enum err store_release_list(struct db *db, int64_t tenant, int64_t before, uint3
 enum err store_release_of_blob(struct db *db, int64_t tenant, const uint8_t sha256[DIGEST_SIZE],
                                struct release_row *out)
 {
-    db_query(db, "SELECT " COLUMNS " FROM release"
+    db_query(db, "SELECT " READ_COLUMNS " FROM release"
                  " WHERE tenant = $1 AND (sha256 = $2 OR chunks_sha256 = $2)"
                  " ORDER BY withdrawn, id DESC LIMIT 1");
     db_bind_int(db, tenant);

@@ -1,6 +1,7 @@
 /* Releases: one row per signed target that carries facts. Written only by publishing. */
 #pragma once
 
+#include "base/buf.h"
 #include "base/limits.h"
 #include "base/time.h"
 #include "store/db.h"
@@ -26,6 +27,10 @@ struct release_row {
     uint8_t plain_sha256[DIGEST_SIZE];
     uint32_t chunk_size;
     uint8_t chunks_sha256[DIGEST_SIZE];
+    bool sealed;                    /* encrypted; `length` and `sha256` are of that */
+    uint32_t alg;                   /* enum aead_kind of crypto/aead.h */
+    uint8_t key_check[DIGEST_SIZE]; /* tells the right content key */
+    bool key_present; /* the content key is here; not written by store_release_add() */
     uint32_t targets_version;
     bool withdrawn; /* the present targets.json does not list it any more */
     struct utc created;
@@ -53,6 +58,13 @@ enum err store_release_get(struct db *db, int64_t tenant, int64_t id,
                            struct release_row *out) MUST_USE;
 enum err store_release_find(struct db *db, int64_t tenant, struct span product, struct span version,
                             struct release_row *out) MUST_USE;
+
+/* The content key of a sealed release, as it was put in: encrypted, app/content.h.
+ * ERR_NOT_FOUND: it is not there; ERR_TOO_BIG: more than `out` takes. */
+#define CONTENT_KEY_STORED_MAX 64u /* bytes */
+enum err store_release_set_key(struct db *db, int64_t tenant, int64_t id,
+                               struct span stored) MUST_USE;
+enum err store_release_key(struct db *db, int64_t tenant, int64_t id, struct buf *out) MUST_USE;
 
 /* By the digest of the running image: the newest one. */
 enum err store_release_by_image(struct db *db, int64_t tenant,

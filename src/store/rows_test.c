@@ -153,7 +153,7 @@ static void furnish_walk(struct db *db)
     assert_int_equal(
         db_script(db, "UPDATE device SET status = 3 WHERE id = 2;"
                       "INSERT INTO release VALUES (1, 1, 'p', '1', 't', '', '', 0, 0, 0, 1, x'',"
-                      " 1, x'', 1024, x'', 1, 0, 1);"
+                      " 1, x'', 1024, x'', 1, 0, 1, 0, x'', x'');"
                       "INSERT INTO rollout VALUES (1, 1, 'r', 1, 'all', 1, '', 1, '', 1, 1, 0, 0,"
                       " 0, 0, 0, 0, 1, 0, '', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
                       "INSERT INTO assignment VALUES (1, 9, 5, 1, 1, zeroblob(32), x'', 0, 0, 0, 0,"
@@ -428,6 +428,56 @@ static int64_t add_release(struct db *db, const char *version)
     return row.id;
 }
 
+static void test_sealed_releases(void **state)
+{
+    uint8_t room[CONTENT_KEY_STORED_MAX];
+    struct buf out = buf_over(room, sizeof room);
+    struct release_row row = {.product = "box",
+                              .version = "3.0",
+                              .tenant = 1,
+                              .sealed = true,
+                              .alg = 1,
+                              .key_check = {7},
+                              .key_present = true};
+
+    assert_int_equal(store_release_add(*state, &row), ERR_OK);
+    assert_int_equal(store_release_get(*state, 1, row.id, &row), ERR_OK);
+    assert_true(row.sealed);
+    assert_int_equal(row.alg, 1);
+    assert_int_equal(row.key_check[0], 7);
+    assert_false(row.key_present);
+    assert_int_equal(store_release_key(*state, 1, row.id, &out), ERR_NOT_FOUND);
+    assert_int_equal(store_release_set_key(*state, 1, row.id + 1, SPAN_LITERAL("k")),
+                     ERR_NOT_FOUND);
+    assert_int_equal(store_release_set_key(*state, 1, row.id, SPAN_LITERAL("key")), ERR_OK);
+    assert_int_equal(store_release_key(*state, 1, row.id, &out), ERR_OK);
+    assert_true(span_is(buf_written(&out), "key"));
+    assert_int_equal(store_release_get(*state, 1, row.id, &row), ERR_OK);
+    assert_true(row.key_present);
+    assert_int_equal(store_release_get(*state, 1, add_release(*state, "4.0"), &row), ERR_OK);
+    assert_false(row.sealed);
+    assert_false(row.key_present);
+}
+
+static void test_sealing_keys(void **state)
+{
+    uint8_t room[3];
+    struct buf out = buf_over(room, sizeof room), small = buf_over(room, 2);
+    struct device_row row;
+    int64_t id = add_device(*state, "gw-1");
+
+    assert_int_equal(store_device_get(*state, 1, id, &row), ERR_OK);
+    assert_false(row.sealing_key_known);
+    assert_int_equal(store_device_sealing_key(*state, 1, id, &out), ERR_NOT_FOUND);
+    assert_int_equal(store_device_set_sealing_key(*state, 1, id, SPAN_LITERAL("key")), ERR_OK);
+    assert_int_equal(store_device_sealing_key(*state, 1, id, &out), ERR_OK);
+    assert_true(span_is(buf_written(&out), "key"));
+    assert_int_equal(store_device_sealing_key(*state, 1, id, &small), ERR_TOO_BIG);
+    assert_int_equal(store_device_save(*state, &row), ERR_OK);
+    assert_int_equal(store_device_get(*state, 1, id, &row), ERR_OK);
+    assert_true(row.sealing_key_known);
+}
+
 static void test_releases(void **state)
 {
     struct release_row row;
@@ -639,6 +689,8 @@ int main(void)
         ROWS(test_tokens_and_replies),
         ROWS(test_tokens_in_force),
         ROWS(test_releases),
+        ROWS(test_sealed_releases),
+        ROWS(test_sealing_keys),
         ROWS(test_rollouts_keep_their_course),
         ROWS(test_assignments),
         ROWS(test_reports_are_append_only),
