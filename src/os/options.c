@@ -82,6 +82,11 @@ static bool has_choices(const struct option_spec *spec)
     return spec->kind == OPTION_TEXT && spec->unit && strchr(spec->unit, '|');
 }
 
+static bool has_items(const struct option_spec *spec)
+{
+    return spec->kind == OPTION_LIST || spec->kind == OPTION_TEXTS;
+}
+
 static const char *wanted(enum option_kind kind)
 {
     static const char *const texts[] = {
@@ -92,6 +97,7 @@ static const char *wanted(enum option_kind kind)
         [OPTION_PATH] = "a path",
         [OPTION_DURATION_S] = "a duration like 90s, 10m or 1h30m",
         [OPTION_LIST] = "a list",
+        [OPTION_TEXTS] = "a list",
     };
 
     return texts[kind];
@@ -154,7 +160,9 @@ static enum err value_read(const struct option_spec *spec, const char *text,
     value->set = true;
     switch (spec->kind) {
     case OPTION_LIST:
-        if (add_items(value, text) != ERR_OK)
+    case OPTION_TEXTS:
+        if ((spec->kind == OPTION_LIST ? add_items(value, text)
+                                       : add_item(value, text, strlen(text))) != ERR_OK)
             return say(why, ERR_TOO_BIG, spec->name, "%s has more than %u items", spec->name,
                        OPTIONS_ITEMS_MAX);
         return ERR_OK;
@@ -196,7 +204,7 @@ static struct option_value *find_key(struct options *options, const char *key, s
 /* Numbers and flags stand without quotes; durations and sizes may have them ("10m"). */
 static bool kind_fits(enum option_kind kind, enum yaml_kind yaml)
 {
-    if (kind == OPTION_LIST)
+    if (kind == OPTION_LIST || kind == OPTION_TEXTS)
         return yaml == YAML_LIST;
     if (kind == OPTION_FLAG || kind == OPTION_INT)
         return yaml == YAML_PLAIN;
@@ -234,10 +242,9 @@ static enum err read_pair(struct options *options, const char *key, const struct
 
     if (!value)
         return say(why, ERR_INVALID, key, "there is no option \"%.60s\"", key);
-    if (!kind_fits(spec->kind, yaml_kind(node)) || (spec->kind != OPTION_LIST && !text))
+    if (!kind_fits(spec->kind, yaml_kind(node)) || (!has_items(spec) && !text))
         return refuse_kind(spec, text ? text : "something else", why);
-    err = spec->kind == OPTION_LIST ? read_list(spec, node, &read, why)
-                                    : value_read(spec, text, &read, why);
+    err = has_items(spec) ? read_list(spec, node, &read, why) : value_read(spec, text, &read, why);
     if (err != ERR_OK || value->source == OPTION_COMMAND_LINE) {
         value_clear(&read);
         return err;
@@ -308,7 +315,7 @@ static enum err set_value(struct options *options, size_t index, const char *tex
     const struct option_spec *spec = &options->table[index];
     struct option_value *value = &options->values[index];
 
-    if (value->source == OPTION_COMMAND_LINE && spec->kind != OPTION_LIST)
+    if (value->source == OPTION_COMMAND_LINE && !has_items(spec))
         return say(why, ERR_INVALID, spec->name, "%s is given twice", spec->name);
     value->source = OPTION_COMMAND_LINE;
     return value_read(spec, text, value, why);
@@ -510,6 +517,14 @@ int64_t options_duration_s(const struct options *options, const char *name)
 const char *const *options_list(const struct options *options, const char *name, size_t *count)
 {
     const struct option_value *value = value_of(options, name, OPTION_LIST);
+
+    *count = value->count;
+    return (const char *const *)value->items;
+}
+
+const char *const *options_texts(const struct options *options, const char *name, size_t *count)
+{
+    const struct option_value *value = value_of(options, name, OPTION_TEXTS);
 
     *count = value->count;
     return (const char *const *)value->items;

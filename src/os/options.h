@@ -49,7 +49,8 @@ enum option_kind {
     OPTION_TEXT,       /* any text */
     OPTION_PATH,       /* a file; completed as one by shells; used as it stands */
     OPTION_DURATION_S, /* seconds: 90, 90s, 10m, 1h30m, 2d, 1w */
-    OPTION_LIST        /* texts; command line: repeated or a,b,c; file: a sequence */
+    OPTION_LIST,       /* texts; command line: repeated or a,b,c; file: a sequence */
+    OPTION_TEXTS       /* the same, but a comma is a character like others; repeated only */
 };
 
 struct option_spec {
@@ -96,7 +97,7 @@ struct option_value {
     bool set;
     int64_t number; /* FLAG INT SIZE DURATION_S */
     char *text;     /* TEXT PATH; owned */
-    char **items;   /* LIST; owned */
+    char **items;   /* LIST TEXTS; owned */
     size_t count;   /* of items */
 };
 
@@ -150,6 +151,7 @@ const char *options_path(const struct options *options, const char *name);   /* 
 int64_t options_duration_s(const struct options *options, const char *name); /* unset: 0 */
 /* Unset: NULL and a count of 0. */
 const char *const *options_list(const struct options *options, const char *name, size_t *count);
+const char *const *options_texts(const struct options *options, const char *name, size_t *count);
 
 /* Whether the value came from the command line or the file, not from the fallback. */
 bool options_given(const struct options *options, const char *name);

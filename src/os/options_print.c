@@ -134,7 +134,7 @@ static void example_option(FILE *to, const struct option_spec *spec)
         (void)fputc('.', to);
     }
     (void)fprintf(to, "\n#%s: ", spec->name);
-    if (spec->kind == OPTION_LIST)
+    if (spec->kind == OPTION_LIST || spec->kind == OPTION_TEXTS)
         (void)fprintf(to, "[%s]", spec->fallback ? spec->fallback : "");
     else if (spec->kind == OPTION_FLAG)
         (void)fputs(spec->fallback ? spec->fallback : "false", to);
@@ -175,6 +175,7 @@ static void effective_value(FILE *to, const struct option_spec *spec,
         yaml_scalar(to, value->text);
         break;
     case OPTION_LIST:
+    case OPTION_TEXTS:
         (void)fputc('[', to);
         for (size_t i = 0; i < value->count; i++) {
             (void)fputs(i ? ", " : "", to);

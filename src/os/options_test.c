@@ -337,9 +337,30 @@ static void test_effective_is_valid(void **state)
     options_close(&options);
 }
 
+/* Names that somebody else chose: a comma in one divides nothing. */
+static void test_texts_with_commas(void **state)
+{
+    static const struct option_spec one[] = {
+        {"names", 0, OPTION_TEXTS, NULL, 0, 0, "NAME", "Take these"}};
+    char *argv[] = {(char[]){"x"},        (char[]){"--names"}, (char[]){"a,b"},
+                    (char[]){"--names="}, (char[]){"--names"}, (char[]){"-c"}};
+    const char *const *names;
+    size_t count;
+
+    (void)state;
+    assert_int_equal(options_parse(one, 1, 6, argv, NULL, &options, NULL), ERR_OK);
+    names = options_texts(&options, "names", &count);
+    assert_int_equal(count, 3);
+    assert_string_equal(names[0], "a,b");
+    assert_string_equal(names[1], "");
+    assert_string_equal(names[2], "-c");
+    options_close(&options);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_texts_with_commas),
         cmocka_unit_test(test_fallbacks),
         cmocka_unit_test(test_command_line),
         cmocka_unit_test(test_requests),
