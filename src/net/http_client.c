@@ -352,7 +352,8 @@ static void set_client(struct http_client *client)
     CURL *curl = client->curl;
 
     SET(NOSIGNAL, 1L);
-    SET(PROXY, ""); /* and so none from the environment */
+    SET(PATH_AS_IS, 1L); /* a name may have ".." in it: the server shall see what was meant */
+    SET(PROXY, "");      /* and so none from the environment */
     SET(PROTOCOLS_STR, client->plain_allowed ? "http,https" : "https");
     SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
