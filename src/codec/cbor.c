@@ -1,6 +1,7 @@
 #include "codec/cbor.h"
 
 #include "base/check.h"
+#include "codec/utf8.h"
 
 /* RFC 8949 3: the major types, in the upper three bits of an item's first byte. */
 enum major {
@@ -131,38 +132,10 @@ static enum err read_string(struct cbor_reader *reader, enum major major, struct
     return ERR_OK;
 }
 
-/* Bytes of the UTF-8 sequence at the start of `text`, 0 if it is not well-formed: overlong
- * forms, surrogates and code points past U+10FFFF are not (Unicode 15, table 3-7). */
-static uint32_t utf8_size(struct span text)
-{
-    uint8_t first = text.at[0], low = 0x80, high = 0xBF;
-    uint32_t size = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-
-    if (size == 1)
-        return 1;
-    if (first < 0xC2 || first > 0xF4 || size > text.size)
-        return 0;
-    if (first == 0xE0)
-        low = 0xA0;
-    else if (first == 0xED)
-        high = 0x9F;
-    else if (first == 0xF0)
-        low = 0x90;
-    else if (first == 0xF4)
-        high = 0x8F;
-    if (text.at[1] < low || text.at[1] > high)
-        return 0;
-    for (uint32_t i = 2; i < size; i++) {
-        if ((text.at[i] & 0xC0) != 0x80)
-            return 0;
-    }
-    return size;
-}
-
 bool cbor_text_valid(struct span text)
 {
     while (text.size > 0) {
-        uint32_t size = utf8_size(text);
+        size_t size = utf8_size(text);
 
         if (size == 0)
             return false;

@@ -2,29 +2,12 @@
 
 #include "base/check.h"
 #include "codec/hex.h"
+#include "codec/utf8.h"
 #include "crypto/sha256.h"
 
 #define HASH_HEX_SIZE (2u * DIGEST_SIZE)
 
 /* --- writing --- */
-
-/* Size of the UTF-8 sequence at the beginning of `text`, 0 when it is none.
- * Source: RFC 3629 4 (the ABNF). */
-static size_t utf8_size(struct span text)
-{
-    uint8_t first = text.at[0];
-    size_t size = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-
-    if (first > 0xf4 || size > text.size)
-        return 0;
-    for (size_t i = 1; i < size; i++)
-        if ((text.at[i] & 0xc0) != 0x80)
-            return 0;
-    if ((first == 0xe0 && text.at[1] < 0xa0) || (first == 0xed && text.at[1] > 0x9f) ||
-        (first == 0xf0 && text.at[1] < 0x90) || (first == 0xf4 && text.at[1] > 0x8f))
-        return 0;
-    return size;
-}
 
 static void put_escape(struct buf *out, uint8_t byte)
 {
@@ -44,7 +27,7 @@ static void put_text(struct buf *out, struct span text)
         size_t size = utf8_size(text);
 
         if (size == 0) {
-            buf_text(out, "\xef\xbf\xbd"); /* U+FFFD */
+            buf_text(out, UTF8_REPLACEMENT);
             size = 1;
         } else if (size == 1 && (text.at[0] < 0x20 || text.at[0] == '"' || text.at[0] == '\\' ||
                                  text.at[0] == 0x7f)) {

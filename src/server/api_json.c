@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "codec/hex.h"
+#include "codec/utf8.h"
 #include "server/exchange.h"
 
 static void put(struct json_out *out, const char *text)
@@ -13,30 +14,6 @@ static void put(struct json_out *out, const char *text)
     struct span span = span_of(text);
 
     reply_append(out->exchange, span.at, span.size);
-}
-
-/* Bytes of the well-formed UTF-8 character at the start of `text`; 0 when there is none.
- * Source: Unicode 15, table 3-7. */
-static size_t utf8_size(struct span text)
-{
-    const uint8_t *at = text.at;
-    size_t size = at[0] < 0x80   ? 1
-                  : at[0] < 0xc2 ? 0
-                  : at[0] < 0xe0 ? 2
-                  : at[0] < 0xf0 ? 3
-                  : at[0] < 0xf5 ? 4
-                                 : 0;
-
-    if (size == 0 || size > text.size)
-        return 0;
-    for (size_t i = 1; i < size; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
-        (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
-        return 0;
-    return size;
 }
 
 static void escape(struct json_out *out, uint8_t c)
@@ -73,7 +50,7 @@ static void put_string(struct json_out *out, struct span text)
         }
         reply_append(out->exchange, text.at + from, at - from);
         if (size == 0)
-            put(out, "\xef\xbf\xbd");
+            put(out, UTF8_REPLACEMENT);
         else
             escape(out, text.at[at]);
         from = ++at;
