@@ -73,6 +73,26 @@ static void forget_request(struct http_call *call)
     call->body_size = 0;
 }
 
+/* False when the budget has not so much left. */
+static bool reserve(struct http_call *call, uint64_t size)
+{
+    struct http_budget *budget = call->budget;
+
+    if (size > budget->size_max - budget->size)
+        return false;
+    budget->size += size;
+    call->reserved += size;
+    return true;
+}
+
+void connection_release_budget(struct http_call *call)
+{
+    if (call->budget)
+        call->budget->size -= call->reserved;
+    call->reserved = 0;
+    call->budget = NULL;
+}
+
 /* Close the socket now. The memory goes too, unless a reply is still owed. */
 void connection_close(struct http_call *call)
 {
@@ -92,6 +112,7 @@ void connection_close(struct http_call *call)
         link_call(&call->server->owed, call);
         return;
     }
+    connection_release_budget(call);
     free(call->peer);
     loop_defer_free(call->server->config.loop, call);
 }
@@ -100,6 +121,7 @@ void connection_drop_gone(struct http_call *call)
 {
     CHECK(call->state == HTTP_GONE);
     unlink_call(&call->server->owed, call);
+    connection_release_budget(call);
     free(call->peer);
     loop_defer_free(call->server->config.loop, call);
 }
@@ -194,6 +216,8 @@ static uint16_t status_of_piece(enum err err)
     switch ((int)err) {
     case ERR_TOO_BIG:
         return 413;
+    case ERR_AGAIN:
+        return 503;
     case ERR_STORAGE:
         return 507;
     case ERR_CORRUPT:
@@ -201,6 +225,15 @@ static uint16_t status_of_piece(enum err err)
     default:
         return 500;
     }
+}
+
+static const char busy[] = "too many bodies of requests are on their way; try again later";
+
+static const char *sentence_of_piece(enum err err)
+{
+    return err == ERR_CORRUPT ? "the chunks of the body are malformed"
+           : err == ERR_AGAIN ? busy
+                              : err_text(err);
 }
 
 /* ---- Input ---- */
@@ -290,8 +323,11 @@ static enum err take_piece(void *self, struct span piece)
     if (piece.size > call->body_max - call->body_size)
         return ERR_TOO_BIG;
     call->body_size += piece.size;
-    if (call->body_mode == HTTP_COLLECT)
+    if (call->body_mode == HTTP_COLLECT) {
+        if (call->body_size > call->reserved && !reserve(call, call->body_size - call->reserved))
+            return ERR_AGAIN;
         return bytes_append(&call->body, piece.at, piece.size) ? ERR_OK : ERR_STORAGE;
+    }
     return handler_of(call)->piece(call->server->config.self, call, piece);
 }
 
@@ -320,8 +356,7 @@ static size_t take_body(struct http_call *call, struct span bytes)
     if (call->state != HTTP_BODY)
         return bytes.size; /* piece() has replied; the rest is not read */
     if (err != ERR_OK) {
-        refuse(call, status_of_piece(err),
-               err == ERR_CORRUPT ? "the chunks of the body are malformed" : err_text(err));
+        refuse(call, status_of_piece(err), sentence_of_piece(err));
         return bytes.size;
     }
     if (used > 0)
@@ -420,6 +455,7 @@ static enum step step_discard(struct http_call *call)
 static enum step after_send(struct http_call *call)
 {
     forget_request(call);
+    connection_release_budget(call);
     if (!call->close_after) {
         call->state = HTTP_HEAD_STATE;
         call->held_fresh = call->held.size > 0;
@@ -621,6 +657,9 @@ static void begin_body(struct http_call *call, enum http_body_mode mode, uint64_
     call->state = HTTP_BODY;
     if (call->parser.framing == HTTP_LENGTH && call->parser.body_left > size_max) {
         refuse(call, 413, "the body is larger than allowed");
+    } else if (call->budget && call->parser.framing == HTTP_LENGTH &&
+               !reserve(call, call->parser.body_left)) {
+        refuse(call, 503, busy);
     } else {
         call->held_fresh = true;
         call->body_since = now_of(call);
@@ -631,8 +670,10 @@ static void begin_body(struct http_call *call, enum http_body_mode mode, uint64_
     run_unless_running(call);
 }
 
-void http_call_collect(struct http_call *call, size_t size_max)
+void http_call_collect(struct http_call *call, size_t size_max, struct http_budget *budget)
 {
+    CHECK(budget && !call->budget && call->reserved == 0);
+    call->budget = budget;
     begin_body(call, HTTP_COLLECT, size_max);
 }
 

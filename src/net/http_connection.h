@@ -70,6 +70,8 @@ struct http_call {
     enum http_body_mode body_mode;
     uint64_t body_max, body_size;
     struct http_bytes body;
+    struct http_budget *budget; /* that `reserved` was taken from; NULL: nothing was */
+    uint64_t reserved;          /* bytes */
     struct instant body_since;
     bool is_head_method, keep_alive;
     void *user;
@@ -97,6 +99,9 @@ void connection_accept(struct http_server *server, int fd, const struct sockaddr
 void connection_run(struct http_call *call);
 void connection_close(struct http_call *call);
 void connection_timeout(struct http_call *call);
+
+/* Give back what the call's body took of its budget. */
+void connection_release_budget(struct http_call *call);
 
 /* What was owed came, or never will: free a closed call. */
 void connection_drop_gone(struct http_call *call);

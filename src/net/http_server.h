@@ -103,12 +103,19 @@ size_t http_server_count(const struct http_server *server);
 
 /* ---- A call, for the handler ---- */
 
-/* Collect the body. It is refused (413) past `size_max` bytes, which may happen inside this call:
- * gone(), then refuse(). If the connection has broken while the handler thought, gone() is called
- * at once and nothing is owed any more. */
-void http_call_collect(struct http_call *call, size_t size_max);
+/* Memory for bodies that several calls share. Each call takes what its head announces, or what has
+ * come of a body of unknown size, and gives it back when its reply is out: a body is somewhere
+ * until then. One thread. */
+struct http_budget {
+    uint64_t size_max, size; /* bytes */
+};
 
-/* The same, but have the body piece by piece. */
+/* Collect the body. It is refused past `size_max` bytes (413), or when `budget` has no room for it
+ * (503), which may happen inside this call: gone(), then refuse(). If the connection has broken
+ * while the handler thought, gone() is called at once and nothing is owed any more. */
+void http_call_collect(struct http_call *call, size_t size_max, struct http_budget *budget);
+
+/* Have the body piece by piece; it costs no memory. */
 void http_call_stream(struct http_call *call, uint64_t size_max);
 
 struct http_field {

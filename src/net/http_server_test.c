@@ -24,6 +24,8 @@
 
 #define BIG_SIZE (2u << 20)
 #define QUICK_MS 150 /* the shortened limits */
+#define BODY_MAX 1000u
+#define BODIES   3u /* of that size fit into the budget */
 
 enum order {
     ORDER_NONE,
@@ -39,6 +41,7 @@ struct world {
     uint16_t port;
     atomic_int order, requests, gone, released, lost;
     _Atomic int64_t timeouts, refused;
+    struct http_budget budget;
     struct http_call *later; /* owed a reply at the next tick */
     struct http_call *undecided;
     struct http_call *stream;
@@ -89,7 +92,7 @@ static void on_head(void *self, struct http_call *call, const struct http_head *
     else if (span_is(head->path, "/refused"))
         reply_text(call, 403, "no");
     else
-        http_call_collect(call, 1000);
+        http_call_collect(call, BODY_MAX, &world->budget);
 }
 
 static enum err on_piece(void *self, struct http_call *call, struct span piece)
@@ -217,6 +220,7 @@ static int open_world(void **state)
     struct why why = {0};
 
     assert_non_null(world);
+    world->budget.size_max = BODIES * BODY_MAX;
     world->big = malloc(BIG_SIZE);
     for (size_t i = 0; i < BIG_SIZE; i++)
         world->big[i] = (uint8_t)(i * 7 + i / 256);
@@ -445,6 +449,40 @@ static void refuses_chunked_bodies_that_grow_too_large(void **state)
     assert_non_null(strstr(text, "HTTP/1.1 413 "));
     assert_int_equal(world->gone, 1);
     (void)close(fd);
+}
+
+/* Bodies under way share a budget, whether they say how long they are or not. */
+static void bodies_share_a_budget(void **state)
+{
+    static const char *const heads[BODIES] = {"Content-Length: 1000\r\n\r\n",
+                                              "Content-Length: 1000\r\n\r\n",
+                                              "Transfer-Encoding: chunked\r\n\r\n3e7\r\n"};
+    struct world *world = *state;
+    char text[1024];
+    int fds[BODIES], fd;
+
+    for (size_t i = 0; i < BODIES; i++) {
+        fds[i] = dial(world);
+        say_text(fds[i], "POST /echo HTTP/1.1\r\n" HOST);
+        say_text(fds[i], heads[i]);
+        (void)snprintf(text, sizeof text, "%0999d", 7); /* all but the last byte */
+        say_text(fds[i], text);
+    }
+    (void)usleep(50000);
+    fd = dial(world);
+    say_text(fd, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nab");
+    hear(fd, NULL, text, sizeof text);
+    assert_non_null(strstr(text, "HTTP/1.1 503 "));
+    (void)close(fd);
+    for (size_t i = 0; i < BODIES; i++)
+        (void)close(fds[i]); /* two never end, one has */
+    (void)usleep(50000);
+    fd = dial(world);
+    say_text(fd, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nab");
+    hear(fd, "\r\n\r\nab", text, sizeof text);
+    assert_non_null(strstr(text, "HTTP/1.1 200 "));
+    (void)close(fd);
+    assert_int_equal(world->gone, BODIES + 1);
 }
 
 static void streams_uploads(void **state)
@@ -736,6 +774,7 @@ int main(void)
         WORLD_TEST(sends_large_bodies_whole),
         WORLD_TEST(refuses_bodies_that_are_too_large),
         WORLD_TEST(refuses_chunked_bodies_that_grow_too_large),
+        WORLD_TEST(bodies_share_a_budget),
         WORLD_TEST(streams_uploads),
         WORLD_TEST(decides_on_bodies_later),
         WORLD_TEST(never_reads_a_body_as_a_request),

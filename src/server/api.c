@@ -10,6 +10,7 @@
 #include "codec/hex.h"
 #include "crypto/digest.h"
 #include "server/api_call.h"
+#include "server/problem.h"
 
 #define DEFAULT_TENANT 1 /* whose audit log hears of callers that nobody knows */
 
@@ -26,6 +27,16 @@ struct api *api_open(const struct api_config *config)
 void api_close(struct api *api)
 {
     free(api);
+}
+
+bool api_tokens_changed(const struct api *api)
+{
+    return api->tokens_changed;
+}
+
+void api_tokens_told(struct api *api)
+{
+    api->tokens_changed = false;
 }
 
 enum err api_first_token(struct app *app, int64_t tenant, struct utc now, char *secret,
@@ -77,6 +88,18 @@ enum err api_bad_why(struct api_call *call)
     const struct why *why = &call->why;
 
     reply_problem(call->exchange, 400, ERR_INVALID, why->field[0] ? why->field : NULL, why->text);
+    return ERR_INVALID;
+}
+
+enum err api_bad_selector(struct api_call *call, uint32_t column)
+{
+    const struct problem problem = {.status = 400,
+                                    .err = ERR_INVALID,
+                                    .field = "selector",
+                                    .sentence = call->why.text,
+                                    .column = column};
+
+    reply_problem_at(call->exchange, &problem);
     return ERR_INVALID;
 }
 
@@ -192,6 +215,15 @@ void api_page_end(struct api_call *call, struct json_out *out, const void *key, 
         out_null(out, "next");
     }
     out_finish(out);
+}
+
+bool api_page_cut(uint32_t *count, uint32_t limit)
+{
+    bool more = *count > limit;
+
+    if (more)
+        *count = limit;
+    return more;
 }
 
 /* ---- Versions of what is edited ---- */
@@ -375,10 +407,13 @@ static enum err replay(struct api_call *call, const char *key, bool *found)
 /* A reply that holds a secret is kept as a refusal to show it again. */
 static enum err remember(struct api_call *call, const char *key)
 {
-    static const char shown[] =
-        "{\"type\":\"urn:slipway:error:conflict\",\"title\":\"Conflict\",\"status\":409,"
-        "\"detail\":\"this request was carried out before, and its secret is shown only once: "
-        "list, delete what it made, and make another\"}";
+    static const struct problem shown = {
+        .status = 409,
+        .err = ERR_CONFLICT,
+        .sentence = "this request was carried out before, and its secret is shown only once: "
+                    "list, delete what it made, and make another"};
+    char text[PROBLEM_SIZE_MAX];
+    struct buf buf = buf_over(text, sizeof text);
     const struct reply *reply = &call->exchange->reply;
     bool secret = (call->route->flags & ROUTE_SECRET) != 0;
     struct idempotency_row row = {
@@ -389,9 +424,10 @@ static enum err remember(struct api_call *call, const char *key)
         .content_type = secret                ? "application/problem+json"
                         : reply->content_type ? reply->content_type
                                               : "application/json",
-        .body = secret ? span_of(shown) : (struct span){reply->body, reply->body_size},
     };
 
+    problem_print(&shown, &buf);
+    row.body = secret ? buf_written(&buf) : (struct span){reply->body, reply->body_size};
     request_digest(call, row.request_sha256);
     return store_idempotency_add(call->app->db, &row, call->now);
 }
@@ -403,6 +439,8 @@ static enum err carry_out(struct api_call *call)
     bool found;
 
     TRY(enter(call));
+    if (call->exchange->kind == EXCHANGE_AT_DOOR)
+        return api_refuse(call, 503, ERR_AGAIN, "the token has just changed; try again");
     TRY(check_form(call));
     if (call->route->method != METHOD_POST || given.size == 0)
         return call->route->handle(call);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "app/app.h"
+#include "fleet/access.h"
 #include "server/exchange.h"
 
 struct api;
@@ -25,6 +26,21 @@ void api_close(struct api *api); /* NULL-safe */
 
 /* Fills exchange->reply always. Anything but ERR_OK: undo the savepoint, send the reply. */
 enum err api_handle(struct api *api, struct exchange *exchange) MUST_USE;
+
+/* Whether a token has been made or revoked since api_tokens_told(): the fronts must hear of it
+ * before the answer leaves. */
+bool api_tokens_changed(const struct api *api);
+void api_tokens_told(struct api *api);
+
+/* What the head of a request alone says: which route it takes. Any thread. */
+struct api_door {
+    bool found;                 /* path and method are known */
+    bool open;                  /* needs no token */
+    enum permission permission; /* what the token's role must allow, unless `open` */
+    size_t body_max;            /* bytes its body may have */
+};
+
+struct api_door api_door(enum exchange_method method, struct span path);
 
 /* Make the first admin token of a tenant, for the first start. The secret goes to `secret`, once.
  * ERR_CONFLICT when there is an admin already. */

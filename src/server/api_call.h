@@ -52,6 +52,7 @@ const struct api_route *api_routes(size_t *count);
 struct api {
     struct api_config config;
     uint64_t refusals[ERR_COUNT]; /* since the start; for /metrics */
+    bool tokens_changed;          /* or perhaps: a batch that fails leaves it set */
 };
 
 struct api_call {
@@ -80,6 +81,9 @@ enum err api_bad(struct api_call *call, const char *field, const char *format, .
 /* The same with what is in call->why. */
 enum err api_bad_why(struct api_call *call);
 
+/* The same, and at which column of the selector, from 1. */
+enum err api_bad_selector(struct api_call *call, uint32_t column);
+
 /* Answer `status` with the sentence and return `err`, which is not ERR_OK. */
 enum err api_refuse(struct api_call *call, uint16_t status, enum err err, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -101,6 +105,9 @@ enum err api_cursor(struct api_call *call, void *key, size_t size) MUST_USE;
 /* {"items":[ ... ],"next":...}: start a page, and end it; `key` NULL: it was the last one. */
 void api_page_begin(struct api_call *call, struct json_out *out);
 void api_page_end(struct api_call *call, struct json_out *out, const void *key, size_t size);
+
+/* Lists ask for one row more than `limit`: whether it is there, and *count without it. */
+bool api_page_cut(uint32_t *count, uint32_t limit);
 
 /* An ETag over the bytes: what people can change or decide by, not every counter. */
 void api_etag(struct span content, char out[API_ETAG_SIZE]);
@@ -136,7 +143,7 @@ api_handler api_selector_check, api_rollouts, api_rollout_create, api_rollout, a
 api_handler api_releases, api_release, api_trust, api_trust_root, api_trust_targets, api_blob,
     api_blob_put;
 /* api_events.c */
-api_handler api_rollout_events, api_events;
+api_handler api_rollout_events, api_events, api_audit_events;
 /* api_audit.c */
 api_handler api_audit, api_audit_export;
 /* api_tokens.c */

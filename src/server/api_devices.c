@@ -88,6 +88,7 @@ struct device_query {
 static enum err read_query(struct api_call *call, struct device_query *query)
 {
     char text[SELECTOR_QUERY_SIZE], status[16];
+    struct selector_fault fault;
 
     TRY(api_limit(call, &query->limit));
     TRY(api_query_text(call, "status", status, sizeof status, &query->by_status));
@@ -95,8 +96,8 @@ static enum err read_query(struct api_call *call, struct device_query *query)
         return api_bad(call, "status", "must be pending, active, rejected or revoked");
     TRY(api_query_text(call, "selector", text, sizeof text, &query->by_selector));
     if (query->by_selector &&
-        selector_parse(span_of(text), &query->selector, NULL, &call->why) != ERR_OK)
-        return api_bad_why(call);
+        selector_parse(span_of(text), &query->selector, &fault, &call->why) != ERR_OK)
+        return api_bad_selector(call, fault.column);
     return ERR_OK;
 }
 

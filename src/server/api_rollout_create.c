@@ -16,22 +16,6 @@
 #define FAILURE_DEFAULT    100 /* thousandths of a stage's outcomes */
 #define RELEASE_TEXT_MAX   (RELEASE_ID_SIZE - 1u)
 
-/* A problem that also says at which column of the selector. */
-static enum err bad_selector(struct api_call *call, uint32_t column)
-{
-    struct json_out out = out_begin(call->exchange, 400);
-
-    call->exchange->reply.content_type = "application/problem+json";
-    out_text(&out, "type", "urn:slipway:error:invalid");
-    out_text(&out, "title", "Bad Request");
-    out_int(&out, "status", 400);
-    out_text(&out, "detail", call->why.text);
-    out_text(&out, "field", "selector");
-    out_int(&out, "column", column);
-    out_finish(&out);
-    return ERR_INVALID;
-}
-
 static void out_sample(struct json_out *out, uint32_t count, char (*sample)[NAME_SIZE_MAX + 1],
                        uint32_t sampled)
 {
@@ -58,7 +42,7 @@ static enum err check_selector(struct api_call *call, struct fields *fields,
     if (fields_done(fields) != ERR_OK)
         return api_bad_why(call);
     if (selector_parse(text, selector, &fault, &call->why) != ERR_OK)
-        return bad_selector(call, fault.column);
+        return api_bad_selector(call, fault.column);
     TRY(facts_count(call->app, call->tenant, &question, sample, STEER_SAMPLE_MAX, &sampled,
                     &count));
     out = out_begin(call->exchange, 200);
@@ -208,7 +192,7 @@ static enum err create(struct api_call *call, struct fields *fields, struct roll
     TRY(read_draft(call, fields, &draft, name));
     err = steer_create(call->app, &draft, call->now, &preview, row, &call->why);
     if (err == ERR_INVALID)
-        return preview.column ? bad_selector(call, preview.column) : api_bad_why(call);
+        return preview.column ? api_bad_selector(call, preview.column) : api_bad_why(call);
     TRY(err);
     if (!draft.dry_run)
         return reply_rollout(call, 201, row);

@@ -102,6 +102,8 @@ static const struct api_route routes[] = {
     {METHOD_GET, API "/audit", PERMISSION_AUDIT_READ, 0, "listAudit", NULL, api_audit, of_page},
     {METHOD_GET, API "/audit/export", PERMISSION_AUDIT_READ, 0, "exportAudit", NULL,
      api_audit_export, NULL},
+    {METHOD_GET, API "/audit/events", PERMISSION_AUDIT_READ, 0, "watchAudit", NULL,
+     api_audit_events, NULL},
     {METHOD_GET, API "/tokens", PERMISSION_TOKEN_EDIT, 0, "listTokens", NULL, api_tokens, of_page},
     {METHOD_POST, API "/tokens", PERMISSION_TOKEN_EDIT, ROUTE_JSON | ROUTE_SECRET, "createToken",
      "token.create", api_token_create, NULL},
@@ -114,4 +116,22 @@ const struct api_route *api_routes(size_t *count)
 {
     *count = COUNT_OF(routes);
     return routes;
+}
+
+struct api_door api_door(enum exchange_method method, struct span path)
+{
+    struct http_path_arguments ignored;
+
+    for (size_t i = 0; i < COUNT_OF(routes); i++) {
+        const struct api_route *route = &routes[i];
+
+        if (route->method != method || !http_path_match(path, route->pattern, &ignored))
+            continue;
+        return (struct api_door){.found = true,
+                                 .open = (route->flags & ROUTE_OPEN) != 0,
+                                 .permission = route->permission,
+                                 .body_max = (route->flags & ROUTE_LARGE) != 0 ? METADATA_SIZE_MAX
+                                                                               : API_BODY_SIZE_MAX};
+    }
+    return (struct api_door){.found = false};
 }

@@ -31,20 +31,21 @@ enum err api_tokens(struct api_call *call)
     struct json_out out;
     int64_t after;
     uint32_t limit, count = 0;
+    bool more;
     enum err err;
 
     TRY(api_limit(call, &limit));
     TRY(api_cursor(call, &after, sizeof after));
-    rows = calloc(limit, sizeof *rows);
+    rows = calloc(limit + 1, sizeof *rows);
     CHECK(rows);
-    err = store_token_list(call->app->db, call->tenant, after, limit, rows, &count);
+    err = store_token_list(call->app->db, call->tenant, after, limit + 1, rows, &count);
+    more = api_page_cut(&count, limit);
     api_page_begin(call, &out);
     for (uint32_t i = 0; err == ERR_OK && i < count; i++) {
         after = rows[i].id;
-        if (rows[i].revoked.ms == 0)
-            err = out_token(call, &out, &rows[i]);
+        err = out_token(call, &out, &rows[i]);
     }
-    api_page_end(call, &out, count == limit ? &after : NULL, sizeof after);
+    api_page_end(call, &out, more ? &after : NULL, sizeof after);
     free(rows);
     return err;
 }
@@ -75,6 +76,7 @@ static enum err create_token(struct api_call *call, struct fields *fields)
     if (life_s > 0)
         order.expires.ms = call->now.ms + life_s * 1000;
     TRY(account_token_create(call->app, &order, call->now, &row, secret, &call->why));
+    call->api->tokens_changed = true;
     out = out_begin(call->exchange, 201);
     out_int(&out, "id", row.id);
     out_text(&out, "name", row.name);
@@ -104,6 +106,7 @@ enum err api_token_delete(struct api_call *call)
     if (err == ERR_NOT_FOUND)
         return api_missing(call, "token", api_argument(call, 0));
     TRY(err);
+    call->api->tokens_changed = true;
     reply_empty(call->exchange, 204);
     return ERR_OK;
 }

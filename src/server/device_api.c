@@ -295,6 +295,21 @@ static enum err handle(struct device_handling *handling, const struct wire *wire
     return err;
 }
 
+/* No body, so nothing to decode: only why this certificate is refused. */
+static enum err handle_at_door(struct device_handling *handling, const struct wire *wire)
+{
+    struct device_credential credential = credential_of(handling->exchange);
+    bool renewing = span_is(handling->exchange->request.path, "/device/v1/renew");
+    enum err err = device_enter(handling->app, &credential, renewing, handling->exchange->now,
+                                &handling->device, &handling->why);
+
+    if (err == ERR_OK)
+        err = say(&handling->why, ERR_AGAIN, NULL, "the device has just changed; try again");
+    refuse(handling, err);
+    reply(handling, wire);
+    return err;
+}
+
 enum err device_handle(struct app *app, struct exchange *exchange)
 {
     struct device_handling handling = {.app = app, .exchange = exchange};
@@ -312,5 +327,7 @@ enum err device_handle(struct app *app, struct exchange *exchange)
         reply_problem(exchange, 404, ERR_NOT_FOUND, NULL, "no device protocol has this path");
         return ERR_NOT_FOUND;
     }
+    if (exchange->kind == EXCHANGE_AT_DOOR)
+        return handle_at_door(&handling, wire);
     return handle(&handling, wire, &message);
 }

@@ -99,9 +99,10 @@ static enum err note_refusal(struct engine *engine, struct exchange *exchange)
     if (!ops->refused)
         return ERR_OK;
     TRY(ops->savepoint(ops->self));
-    if (ops->refused(ops->self, exchange) != ERR_OK)
-        return ops->rollback_savepoint(ops->self);
-    return ops->release(ops->self);
+    if (ops->refused(ops->self, exchange) == ERR_OK)
+        return ops->release(ops->self);
+    drop_events(engine, engine->events_mark);
+    return ops->rollback_savepoint(ops->self);
 }
 
 /* Anything but ERR_OK means that the database is broken and the whole batch with it. */
@@ -167,11 +168,6 @@ static void send_events(struct engine *engine)
     engine->events_count = 0;
 }
 
-static const char *stream_tenant(const struct exchange *exchange)
-{
-    return exchange->peer.tenant[0] != '\0' ? exchange->peer.tenant : "default";
-}
-
 /* What was said was not made durable, so it must not be heard. */
 static void take_back(struct exchange *exchange)
 {
@@ -191,7 +187,7 @@ static void send_replies(struct engine *engine, struct mailbox_item *first, bool
         if (!committed)
             take_back(exchange);
         else if (exchange->reply.has_stream)
-            stream_history_replay(&engine->history, stream_tenant(exchange), exchange);
+            stream_history_replay(&engine->history, exchange);
         front_deliver(exchange->front, item);
     }
 }

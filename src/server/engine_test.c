@@ -130,7 +130,7 @@ static enum err on_handle(void *self, struct exchange *exchange)
     if (span_is(path, "/lost"))
         return ERR_CONFLICT;
     if (span_is(path, "/stream"))
-        reply_stream(exchange, "events");
+        reply_stream(exchange, "default", "events");
     else
         reply_empty(exchange, 204);
     return ERR_OK;

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "format/native.h"
+#include "server/problem.h"
 
 #define PRINTF_SIZE_MAX \
     1024u /* bytes most reply_printf() calls need; longer ones take two passes */
@@ -29,7 +30,7 @@ static void spans_of(struct request_view *view, struct span *out[REQUEST_SPANS])
 }
 
 /* "Bearer TOKEN", the scheme in any case (RFC 9110 11.1). */
-static struct span bearer_of(struct span authorization)
+struct span exchange_bearer(struct span authorization)
 {
     static const char scheme[] = "bearer ";
 
@@ -73,7 +74,7 @@ struct exchange *exchange_open(const struct exchange_parts *parts)
         size += spans[i]->size;
     }
     exchange->request = view;
-    exchange->request.bearer = bearer_of(view.authorization);
+    exchange->request.bearer = exchange_bearer(view.authorization);
     return exchange;
 }
 
@@ -176,28 +177,6 @@ void reply_cbor(struct exchange *exchange, uint16_t status, struct span message)
     reply_bytes(exchange, status, "application/cbor", message);
 }
 
-/* A JSON string with quotes. Bytes that are not UTF-8 must not get here: our own sentences and
- * checked names only. */
-static void append_text(struct exchange *exchange, const char *text)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    reply_append(exchange, "\"", 1);
-    for (; *text != '\0'; text++) {
-        uint8_t byte = (uint8_t)*text;
-
-        if (byte == '"' || byte == '\\')
-            reply_append(exchange, (const char[]){'\\', (char)byte}, 2);
-        else if (byte < 0x20)
-            reply_append(exchange,
-                         (const char[]){'\\', 'u', '0', '0', digits[byte >> 4], digits[byte & 15]},
-                         6);
-        else
-            reply_append(exchange, text, 1);
-    }
-    reply_append(exchange, "\"", 1);
-}
-
 static bool has_header(const struct exchange *exchange, const char *name)
 {
     for (size_t i = 0; i < exchange->reply.headers_count; i++) {
@@ -209,10 +188,7 @@ static bool has_header(const struct exchange *exchange, const char *name)
 
 bool path_of_devices(struct span path)
 {
-    static const char start[] = "/device/";
-    const size_t size = sizeof start - 1;
-
-    return path.size >= size && memcmp(path.at, start, size) == 0;
+    return span_begins(path, "/device/");
 }
 
 static void device_problem(struct exchange *exchange, uint16_t status, enum err err,
@@ -228,30 +204,35 @@ static void device_problem(struct exchange *exchange, uint16_t status, enum err 
     reply_cbor(exchange, status, buf_written(&buf));
 }
 
-static void people_problem(struct exchange *exchange, uint16_t status, enum err err,
-                           const char *field, const char *sentence)
+static void people_problem(struct exchange *exchange, const struct problem *problem)
 {
-    reply_start(exchange, status, "application/problem+json");
-    reply_printf(exchange, "{\"type\":\"urn:slipway:error:%s\",\"title\":", err_name(err));
-    append_text(exchange, err_text(err));
-    reply_printf(exchange, ",\"status\":%u,\"detail\":", status);
-    append_text(exchange, sentence);
-    if (field && field[0] != '\0') {
-        reply_printf(exchange, ",\"field\":");
-        append_text(exchange, field);
-    }
-    reply_append(exchange, "}", 1);
+    char text[PROBLEM_SIZE_MAX];
+    struct buf buf = buf_over(text, sizeof text);
+
+    problem_print(problem, &buf);
+    CHECK(!buf.overflow);
+    reply_bytes(exchange, problem->status, "application/problem+json", buf_written(&buf));
+}
+
+void reply_problem_at(struct exchange *exchange, const struct problem *problem)
+{
+    uint16_t status = problem->status;
+
+    if (path_of_devices(exchange->request.path))
+        device_problem(exchange, status, problem->err, problem->sentence);
+    else
+        people_problem(exchange, problem);
+    if ((status == 429 || status == 503) && !has_header(exchange, "Retry-After"))
+        reply_header(exchange, "Retry-After", "5");
 }
 
 void reply_problem(struct exchange *exchange, uint16_t status, enum err err, const char *field,
                    const char *sentence)
 {
-    if (path_of_devices(exchange->request.path))
-        device_problem(exchange, status, err, sentence);
-    else
-        people_problem(exchange, status, err, field, sentence);
-    if ((status == 429 || status == 503) && !has_header(exchange, "Retry-After"))
-        reply_header(exchange, "Retry-After", "5");
+    const struct problem problem = {
+        .status = status, .err = err, .field = field, .sentence = sentence};
+
+    reply_problem_at(exchange, &problem);
 }
 
 uint16_t reply_status_of(enum err err)
@@ -300,11 +281,14 @@ void reply_blob(struct exchange *exchange, const uint8_t sha256[DIGEST_SIZE])
     memcpy(exchange->reply.blob, sha256, DIGEST_SIZE);
 }
 
-void reply_stream(struct exchange *exchange, const char *topic)
+void reply_stream(struct exchange *exchange, const char *tenant, const char *topic)
 {
+    struct reply *reply = &exchange->reply;
+
     reply_start(exchange, 200, "text/event-stream");
-    exchange->reply.has_stream = true;
-    CHECK(span_to_text(span_of(topic), exchange->reply.topic, sizeof exchange->reply.topic));
+    reply->has_stream = true;
+    CHECK(span_to_text(span_of(tenant), reply->tenant, sizeof reply->tenant));
+    CHECK(span_to_text(span_of(topic), reply->topic, sizeof reply->topic));
 }
 
 void reply_header(struct exchange *exchange, const char *name, const char *value)

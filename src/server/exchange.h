@@ -18,6 +18,7 @@
 #include "os/mailbox.h"
 
 struct json_t; /* jansson */
+struct problem;
 struct stats;
 
 enum exchange_kind {
@@ -27,6 +28,10 @@ enum exchange_kind {
      * with status 100 to let it in (the front then reads the body and sends EXCHANGE_HTTP with
      * `upload` filled), or with a final status (401, 403, 204 "have it already" ...). */
     EXCHANGE_UPLOAD_BEGIN,
+
+    /* A request that will be refused, whose body has not been read and never will be: the handler
+     * says why, and records it. If it would let it in after all, the answer is 503. */
+    EXCHANGE_AT_DOOR,
 
     /* Not a request: something to tell the event streams; see stream.h. Fronts only. */
     EXCHANGE_EVENT,
@@ -102,6 +107,7 @@ struct reply {
     bool has_blob;
     uint8_t blob[DIGEST_SIZE]; /* the front streams this file, with ranges */
     bool has_stream;
+    char tenant[NAME_SIZE_MAX + 1]; /* whose events */
     char topic[TOPIC_SIZE_MAX + 1];
 };
 
@@ -133,10 +139,10 @@ void reply_cbor(struct exchange *exchange, uint16_t status, struct span message)
 /* Whether a device asks, whose errors are native messages. */
 bool path_of_devices(struct span path);
 
-/* To devices an error of the native protocol; to everybody else application/problem+json (RFC
- * 9457) with type "urn:slipway:error:NAME". `field` names the input at fault or is NULL;
- * `sentence` is for people, without final period. 429 and 503 also get Retry-After unless one was
- * set. */
+/* To devices an error of the native protocol; to everybody else application/problem+json, see
+ * problem.h. `field` names the input at fault or is NULL; `sentence` is for people, without final
+ * period. 429 and 503 also get Retry-After unless one was set. */
+void reply_problem_at(struct exchange *exchange, const struct problem *problem);
 void reply_problem(struct exchange *exchange, uint16_t status, enum err err, const char *field,
                    const char *sentence);
 
@@ -150,9 +156,10 @@ uint16_t reply_status_of(enum err err);
 /* The blob with this digest, as application/octet-stream with ETag and ranges; 404 if missing. */
 void reply_blob(struct exchange *exchange, const uint8_t sha256[DIGEST_SIZE]);
 
-/* text/event-stream of a topic; see engine_publish(). Events after Last-Event-ID that are still
- * remembered come first. Topic "events" gets everything of the tenant; see stream.h. */
-void reply_stream(struct exchange *exchange, const char *topic);
+/* text/event-stream of a tenant's topic; see engine_publish(). Events after Last-Event-ID that are
+ * still remembered come first. Topic "events" gets more than its own; see stream.h. It ends when
+ * the token of the request does. */
+void reply_stream(struct exchange *exchange, const char *tenant, const char *topic);
 
 /* An additional header; `name` must be a literal, `value` is copied (and must fit, without CR and
  * LF: both are checked). */
@@ -163,6 +170,9 @@ void reply_start(struct exchange *exchange, uint16_t status, const char *content
 void reply_append(struct exchange *exchange, const void *bytes, size_t size);
 void reply_printf(struct exchange *exchange, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* The token in "Bearer TOKEN"; empty when it is nothing of the kind. */
+struct span exchange_bearer(struct span authorization);
 
 /* Whether the request's media type is `type` (parameters such as charset are ignored). */
 bool exchange_content_is(const struct exchange *exchange, const char *type);

@@ -49,6 +49,7 @@ static void take_reply(struct front *front, struct exchange *exchange)
     const struct http_head *head = http_call_head(call);
     uint8_t sha256[DIGEST_SIZE];
 
+    front_note_outcome(front, exchange);
     if (exchange->kind == EXCHANGE_UPLOAD_BEGIN && exchange->reply.status == 100) {
         exchange_close(exchange);
         front_begin_upload(front, call);
@@ -116,9 +117,13 @@ enum err front_open(const struct front_config *config, struct front **out, struc
     enum err err;
 
     CHECK(front && config->presence && config->shelf && config->stats);
+    CHECK(config->passes && config->attempts);
+    CHECK(config->bodies_max >= METADATA_SIZE_MAX); /* or the largest would never get in */
     CHECK_STATIC(sizeof front->address >= ADDRESS_SIZE_MAX);
     front->config = *config;
     front->listener = -1;
+    front->bodies.size_max = config->bodies_max;
+    front->strangers.size_max = STRANGER_BODIES_MAX;
     front->prng = prng_seeded(entropy_seed());
     atomic_init(&front->drain_ms, -1);
     err = open_parts(front, why);
@@ -192,7 +197,7 @@ static void on_tick(void *self)
     struct front *front = self;
 
     http_server_sweep(front->server);
-    front_keep_readers_alive(front);
+    front_look_after_readers(front);
     drain_when_told(front);
 }
 

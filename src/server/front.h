@@ -9,10 +9,17 @@
 
 #include "base/prng.h"
 #include "net/http_server.h"
+#include "server/attempts.h"
 #include "server/engine.h"
+#include "server/passes.h"
 #include "server/presence.h"
 #include "server/shelf.h"
 #include "server/stats.h"
+
+/* Bytes of bodies of devices that want to enrol, at one time and on one front: they have proved
+ * nothing, so they share this and nothing of what the others have. One address can hold only about
+ * a tenth of it, see attempts.h. */
+#define STRANGER_BODIES_MAX (2048u * MESSAGE_SIZE_MAX)
 
 struct front;
 
@@ -29,12 +36,15 @@ struct front_config {
     struct tls_server *tls; /* shared by all fronts; NULL: plain HTTP, for tests */
     struct http_limits limits;
     uint64_t upload_max;          /* bytes of one uploaded blob */
+    uint64_t bodies_max;          /* bytes of request bodies in memory at one time */
     uint32_t poll_interval_s;     /* devices are told so, with jitter */
     uint32_t poll_jitter_percent; /* of it, in both directions */
     int64_t gap_ms;               /* a device that was silent longer goes to the engine */
     struct front_blobs blobs;
     struct presence *presence;
     struct shelf *shelf;
+    struct passes *passes;
+    struct attempts *attempts;
     struct stats *stats;
     const struct log *log;
 };

@@ -18,7 +18,9 @@ struct front {
     char address[64];
     struct loop_watch arrivals; /* of `mailbox` */
     struct mailbox *mailbox;
-    struct front_user *readers; /* open event streams */
+    struct front_user *readers;   /* open event streams */
+    struct http_budget bodies;    /* of whoever has shown a token or a certificate */
+    struct http_budget strangers; /* of devices that want to enrol */
     struct prng prng;
     pthread_t thread;
     bool started;
@@ -47,7 +49,8 @@ struct front_user {
     struct front_user *next, *previous;
     char tenant[NAME_SIZE_MAX + 1];
     char topic[TOPIC_SIZE_MAX + 1];
-    struct instant heard; /* when something was sent last */
+    uint8_t token[DIGEST_SIZE]; /* of its secret: the stream ends with it */
+    struct instant heard;       /* when something was sent last */
 };
 
 /* ---- front_request.c: the handler of the HTTP server ---- */
@@ -61,9 +64,24 @@ void front_peer(const struct http_call *call, struct utc now, struct peer *out);
 void front_ask(struct front *front, struct http_call *call, const struct http_head *head,
                enum exchange_kind kind, struct span body, struct front_user *upload);
 
+enum exchange_method front_method(enum http_method method);
+
 /* Answer with an error in the protocol's own form: CBOR below /device/, problem+json elsewhere. */
 void front_problem(struct http_call *call, const struct http_head *head, uint16_t status,
                    enum err err, const char *sentence);
+
+/* The same with Retry-After, in seconds; 0: without. */
+void front_retry(struct http_call *call, const struct http_head *head, uint16_t status,
+                 enum err err, const char *sentence, unsigned retry_s);
+
+/* ---- front_door.c ---- */
+
+/* Only the head is here: ask for the body, or refuse without it. Whatever is refused with an audit
+ * entry is asked of the engine; the rest is answered here. */
+void front_at_door(struct front *front, struct http_call *call, const struct http_head *head);
+
+/* The engine has answered: what was no failure gives its attempt back. */
+void front_note_outcome(struct front *front, const struct exchange *exchange);
 
 /* ---- front_file.c: metadata and blobs ---- */
 
@@ -93,7 +111,9 @@ void front_drop_upload(struct front_user *upload);
 void front_open_reader(struct front *front, struct http_call *call, struct exchange *exchange);
 void front_drop_reader(struct front *front, struct front_user *reader);
 void front_tell_readers(struct front *front, const struct stream_text *text);
-void front_keep_readers_alive(struct front *front);
+
+/* Keep quiet ones alive, and end those whose token is not in force any more. Call regularly. */
+void front_look_after_readers(struct front *front);
 
 /* End all streams: the server goes down. */
 void front_end_readers(struct front *front);

@@ -8,19 +8,13 @@
 #include "net/http_query.h"
 #include "os/clock.h"
 #include "server/front_inside.h"
+#include "server/problem.h"
 
 #define OVERLOAD_RETRY_S 5u /* seconds; with as much jitter on top */
 
 static struct span sub(struct span text, size_t from)
 {
     return (struct span){text.at + from, text.size - from};
-}
-
-static bool begins_with(struct span text, const char *prefix)
-{
-    size_t size = strlen(prefix);
-
-    return text.size >= size && memcmp(text.at, prefix, size) == 0;
 }
 
 static struct span peer_tenant(const struct tls_peer *peer)
@@ -54,36 +48,26 @@ static enum err err_of_status(uint16_t status)
     }
 }
 
-/* The sentence must need no escapes: literals only. */
-static size_t write_problem(const struct http_head *head, uint16_t status, enum err err,
-                            const char *sentence, char *to, size_t to_size)
+static void write_problem(const struct http_head *head, const struct problem *problem,
+                          struct buf *out)
 {
-    struct buf buf = buf_over(to, to_size);
+    const struct native_error message = {.err = span_of(err_name(problem->err)),
+                                         .detail = span_of(problem->sentence)};
 
-    if (head && path_of_devices(head->path)) {
-        struct native_error message = {.err = span_of(err_name(err)), .detail = span_of(sentence)};
-
-        CHECK(native_error_encode(&message, &buf) == ERR_OK);
-        return buf.size;
-    }
-    buf_text(&buf, "{\"type\":\"urn:slipway:error:");
-    buf_text(&buf, err_name(err));
-    buf_text(&buf, "\",\"title\":\"");
-    buf_text(&buf, err_text(err));
-    buf_text(&buf, "\",\"status\":");
-    buf_uint(&buf, status);
-    buf_text(&buf, ",\"detail\":\"");
-    buf_text(&buf, sentence);
-    buf_text(&buf, "\"}");
-    CHECK(!buf.overflow);
-    return buf.size;
+    if (head && path_of_devices(head->path))
+        CHECK(native_error_encode(&message, out) == ERR_OK);
+    else
+        problem_print(problem, out);
+    CHECK(!out->overflow);
 }
 
-static void send_problem(struct http_call *call, const struct http_head *head, uint16_t status,
-                         enum err err, const char *sentence, unsigned retry_s)
+void front_retry(struct http_call *call, const struct http_head *head, uint16_t status,
+                 enum err err, const char *sentence, unsigned retry_s)
 {
+    const struct problem problem = {.status = status, .err = err, .sentence = sentence};
     bool device = head && path_of_devices(head->path);
-    char body[512], retry[16];
+    char body[PROBLEM_SIZE_MAX], retry[16];
+    struct buf buf = buf_over(body, sizeof body);
     struct http_field fields[] = {{"Retry-After", retry}};
     struct http_reply reply = {
         .status = status,
@@ -93,20 +77,20 @@ static void send_problem(struct http_call *call, const struct http_head *head, u
     };
 
     (void)snprintf(retry, sizeof retry, "%u", retry_s);
-    reply.body.size = write_problem(head, status, err, sentence, body, sizeof body);
-    reply.body.at = (const uint8_t *)body;
+    write_problem(head, &problem, &buf);
+    reply.body = buf_written(&buf);
     http_call_reply(call, &reply);
 }
 
 void front_problem(struct http_call *call, const struct http_head *head, uint16_t status,
                    enum err err, const char *sentence)
 {
-    send_problem(call, head, status, err, sentence, 0);
+    front_retry(call, head, status, err, sentence, 0);
 }
 
 /* ---- To the engine ---- */
 
-static enum exchange_method method_of(enum http_method method)
+enum exchange_method front_method(enum http_method method)
 {
     switch (method) {
     case HTTP_METHOD_GET:
@@ -148,7 +132,7 @@ static struct exchange *make_exchange(const struct http_call *call, const struct
     struct exchange_parts parts = {
         .kind = kind,
         .now = clock_utc(),
-        .request = {.method = method_of(head->method),
+        .request = {.method = front_method(head->method),
                     .path = head->path,
                     .query = head->query,
                     .authorization = http_head_value(head, "authorization"),
@@ -166,12 +150,13 @@ static struct exchange *make_exchange(const struct http_call *call, const struct
     return exchange_open(&parts);
 }
 
-static void overloaded(struct front *front, struct http_call *call, const struct http_head *head)
+static void overloaded(struct front *front, struct http_call *call, const struct http_head *head,
+                       const char *sentence)
 {
     unsigned retry_s = OVERLOAD_RETRY_S + (unsigned)prng_below(&front->prng, OVERLOAD_RETRY_S + 1);
 
     STATS_ADD(front->config.stats, overload_total, 1);
-    send_problem(call, head, 503, ERR_AGAIN, "the server is busy; try again later", retry_s);
+    front_retry(call, head, 503, ERR_AGAIN, sentence, retry_s);
 }
 
 void front_ask(struct front *front, struct http_call *call, const struct http_head *head,
@@ -189,7 +174,7 @@ void front_ask(struct front *front, struct http_call *call, const struct http_he
     }
     if (!engine_submit(front->engine, exchange)) {
         exchange_close(exchange);
-        overloaded(front, call, head);
+        overloaded(front, call, head, "the server is busy; try again later");
     }
 }
 
@@ -262,9 +247,9 @@ static bool fetch_from_here(struct front *front, struct http_call *call,
                             const struct http_head *head)
 {
     const struct tls_peer *peer = http_call_peer(call);
-    bool metadata = begins_with(head->path, "/device/v1/tuf/");
-    bool plain = begins_with(head->path, "/tuf/");
-    bool blob = begins_with(head->path, "/device/v1/blobs/");
+    bool metadata = span_begins(head->path, "/device/v1/tuf/");
+    bool plain = span_begins(head->path, "/tuf/");
+    bool blob = span_begins(head->path, "/device/v1/blobs/");
     uint8_t sha256[DIGEST_SIZE];
     struct utc now = clock_utc();
 
@@ -290,31 +275,14 @@ static bool is_poll(const struct http_head *head)
     return head->method == HTTP_METHOD_POST && span_is(head->path, "/device/v1/poll");
 }
 
-static size_t body_size_max(const struct http_head *head)
-{
-    if (span_is(head->path, "/device/v1/logs"))
-        return LOG_UPLOAD_SIZE_MAX;
-    if (path_of_devices(head->path))
-        return MESSAGE_SIZE_MAX;
-    if (begins_with(head->path, "/api/v1/trust/"))
-        return METADATA_SIZE_MAX;
-    if (begins_with(head->path, "/api/"))
-        return API_BODY_SIZE_MAX;
-    return 0;
-}
-
 static void on_head(void *self, struct http_call *call, const struct http_head *head)
 {
     struct front *front = self;
     bool reads = head->method == HTTP_METHOD_GET || head->method == HTTP_METHOD_HEAD;
 
-    if (head->method == HTTP_METHOD_PUT && begins_with(head->path, "/api/v1/blobs/")) {
-        front_ask(front, call, head, EXCHANGE_UPLOAD_BEGIN, (struct span){0}, NULL);
-        return;
-    }
     if (reads && head->framing == HTTP_NO_BODY && fetch_from_here(front, call, head))
         return;
-    http_call_collect(call, body_size_max(head));
+    front_at_door(front, call, head);
 }
 
 static enum err on_piece(void *self, struct http_call *call, struct span piece)
@@ -338,8 +306,12 @@ static void on_complete(void *self, struct http_call *call, const struct http_he
 static void on_refuse(void *self, struct http_call *call, const struct http_head *head,
                       uint16_t status, const char *sentence)
 {
-    (void)self;
-    front_problem(call, head, status, err_of_status(status), sentence);
+    struct front *front = self;
+
+    if (status == 503)
+        overloaded(front, call, head, sentence);
+    else
+        front_problem(call, head, status, err_of_status(status), sentence);
 }
 
 static void on_gone(void *self, struct http_call *call)

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "crypto/sha256.h"
+#include "os/clock.h"
 #include "server/front_inside.h"
 
 static void unlink_reader(struct front *front, struct front_user *reader)
@@ -35,7 +37,6 @@ void front_open_reader(struct front *front, struct http_call *call, struct excha
     static const struct http_field fields[] = {{"Cache-Control", "no-store"},
                                                {"X-Accel-Buffering", "no"}};
     struct front_user *reader = calloc(1, sizeof *reader);
-    const char *tenant = exchange->peer.tenant[0] != '\0' ? exchange->peer.tenant : "default";
     struct http_reply reply = {
         .status = exchange->reply.status,
         .content_type = exchange->reply.content_type,
@@ -48,8 +49,9 @@ void front_open_reader(struct front *front, struct http_call *call, struct excha
     reader->kind = FRONT_READER;
     reader->call = call;
     reader->heard = loop_now(front->loop);
-    CHECK(span_to_text(span_of(tenant), reader->tenant, sizeof reader->tenant));
-    CHECK(span_to_text(span_of(exchange->reply.topic), reader->topic, sizeof reader->topic));
+    memcpy(reader->tenant, exchange->reply.tenant, sizeof reader->tenant);
+    memcpy(reader->topic, exchange->reply.topic, sizeof reader->topic);
+    sha256_of(exchange->request.bearer, reader->token);
     reader->next = front->readers;
     if (reader->next)
         reader->next->previous = reader;
@@ -81,14 +83,16 @@ void front_tell_readers(struct front *front, const struct stream_text *text)
     }
 }
 
-void front_keep_readers_alive(struct front *front)
+void front_look_after_readers(struct front *front)
 {
     struct instant now = loop_now(front->loop);
     struct front_user *next;
 
     for (struct front_user *reader = front->readers; reader; reader = next) {
         next = reader->next;
-        if (instant_reached(now, instant_after(reader->heard, STREAM_KEEP_ALIVE_MS)))
+        if (!passes_hold(front->config.passes, reader->token, clock_utc()))
+            end_reader(front, reader, (struct span){0});
+        else if (instant_reached(now, instant_after(reader->heard, STREAM_KEEP_ALIVE_MS)))
             tell_reader(front, reader, SPAN_LITERAL(":\n\n"));
     }
 }

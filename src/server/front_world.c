@@ -17,6 +17,7 @@
 
 #include "base/check.h"
 #include "codec/hex.h"
+#include "crypto/sha256.h"
 #include "format/native.h"
 #include "os/clock.h"
 #include "os/file.h"
@@ -77,12 +78,20 @@ static enum err on_handle(void *self, struct exchange *exchange)
             reply_problem(exchange, 401, ERR_DENIED, NULL, "who are you");
         return ERR_OK;
     }
+    if (exchange->kind == EXCHANGE_AT_DOOR) {
+        reply_problem(exchange, 401, ERR_UNTRUSTED, NULL, "refused at the door");
+        return ERR_OK;
+    }
     if (exchange->upload.present)
         return take_upload(exchange);
+    if (span_is(path, "/device/v1/enroll")) {
+        reply_empty(exchange, exchange->request.body.size == 1 ? 201 : 403);
+        return ERR_OK;
+    }
     if (span_is(path, "/api/v1/blob")) {
         reply_blob(exchange, world->blob_sha256);
     } else if (span_is(path, "/api/v1/events")) {
-        reply_stream(exchange, "rollout/1");
+        reply_stream(exchange, "default", "rollout/1");
     } else if (span_is(path, "/api/v1/publish")) {
         engine_publish(world->engine, "default", "rollout/1", "device", SPAN_LITERAL("{\"n\":1}"));
         engine_publish(world->engine, "default", "rollout/2", "device", SPAN_LITERAL("{\"n\":2}"));
@@ -175,6 +184,19 @@ static void make_blob(struct world *world)
     assert_int_equal(file_make_directory(path, 0700, &why), ERR_OK);
 }
 
+/* The tokens "good" and, with the least of roles, "weak". */
+static void make_tokens(struct world *world)
+{
+    struct pass *list = calloc(2, sizeof *list);
+
+    assert_non_null(list);
+    sha256_of(SPAN_LITERAL("good"), list[0].sha256);
+    list[0].role = ROLE_ADMIN;
+    sha256_of(SPAN_LITERAL("weak"), list[1].sha256);
+    list[1].role = ROLE_VIEWER;
+    passes_replace(world->passes, list, 2);
+}
+
 static void open_front(struct world *world, bool tls12)
 {
     struct tls_config tls = {.certificate_file = pki_server_certificate_file(world->pki),
@@ -190,6 +212,9 @@ static void open_front(struct world *world, bool tls12)
                                   .gap_ms = 180000,
                                   .presence = world->presence,
                                   .shelf = world->shelf,
+                                  .passes = world->passes,
+                                  .attempts = world->attempts,
+                                  .bodies_max = BODIES_MAX,
                                   .stats = &world->stats,
                                   .log = &quiet};
     struct why why = {0};
@@ -232,6 +257,9 @@ static struct world *make_world(bool tls12, bool start_engine)
     world->foreign = make_pki(world, "foreign");
     world->presence = presence_open();
     world->shelf = shelf_open();
+    world->passes = passes_open();
+    world->attempts = attempts_open();
+    make_tokens(world);
     make_blob(world);
     world->device = make_identity(world->pki, "gw-1", now);
     world->expired = make_identity(world->pki, "gw-2", (struct utc){now.ms - 200 * DAY_MS});
@@ -275,6 +303,8 @@ int close_world(void **state)
     tls_server_close(world->tls);
     presence_close(world->presence);
     shelf_close(world->shelf);
+    passes_close(world->passes);
+    attempts_close(world->attempts);
     pki_close(world->pki);
     pki_close(world->foreign);
     drop_identity(&world->device);

@@ -11,7 +11,10 @@
 #define DAY_MS     (INT64_C(24) * 3600 * 1000)
 #define UPLOAD_MAX (4u << 20)
 #define BLOB_SIZE  (1u << 20)
+#define BODIES_MAX METADATA_SIZE_MAX
 #define HOST       "Host: localhost\r\n"
+#define GOOD       "Authorization: Bearer good\r\n" /* an admin's token */
+#define WEAK       "Authorization: Bearer weak\r\n" /* a viewer's */
 
 struct identity {
     X509 *certificate;
@@ -25,6 +28,8 @@ struct world {
     struct tls_server *tls;
     struct presence *presence;
     struct shelf *shelf;
+    struct passes *passes;
+    struct attempts *attempts;
     struct stats stats;
     struct front *front;
     struct front *fronts[1];

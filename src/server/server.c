@@ -37,6 +37,8 @@ struct server {
     struct blobs *blobs;
     struct presence *presence;
     struct shelf *shelf;
+    struct passes *passes;
+    struct attempts *attempts;
     struct app *app; /* NULL until it is open */
     struct api *api;
     struct tls_server *tls;
@@ -160,6 +162,7 @@ static enum err open_app(struct server *server, struct why *why)
     *stories = (struct stories){.pki = server->pki,
                                 .presence = server->presence,
                                 .shelf = server->shelf,
+                                .passes = server->passes,
                                 .stats = server->stats};
     err = app_open(app, &config, why);
     if (err != ERR_OK) {
@@ -227,6 +230,7 @@ static enum err open_fronts(struct server *server, struct why *why)
         .tls = server->tls,
         .limits = settings->limits,
         .upload_max = settings->upload_max,
+        .bodies_max = settings->bodies_max / settings->threads,
         .poll_interval_s = settings->poll_interval_s,
         .poll_jitter_percent = settings->poll_jitter_percent,
         .gap_ms = (int64_t)settings->poll_interval_s * 1000 * GAP_FACTOR,
@@ -235,6 +239,8 @@ static enum err open_fronts(struct server *server, struct why *why)
                   .upload_directory = blobs_upload_dir(server->blobs)},
         .presence = server->presence,
         .shelf = server->shelf,
+        .passes = server->passes,
+        .attempts = server->attempts,
         .stats = server->stats,
         .log = server->log,
     };
@@ -280,6 +286,7 @@ static enum err open_all(struct server *server, struct utc now, struct why *why)
     api.audit_key = server->audit_key;
     server->api = api_open(&api);
     server->stories.api = server->api;
+    TRY(stories_load_passes(&server->stories, now, why));
     TRY(open_tls(server, why));
     TRY(open_fronts(server, why));
     return open_engine(server, why);
@@ -298,6 +305,8 @@ enum err server_open(const struct settings *settings, const struct log *log, str
     server->stats = calloc(1, sizeof *server->stats);
     server->presence = presence_open();
     server->shelf = shelf_open();
+    server->passes = passes_open();
+    server->attempts = attempts_open();
     CHECK(server->stats);
     err = open_all(server, now, why);
     if (err != ERR_OK) {
@@ -355,6 +364,8 @@ void server_close(struct server *server)
     free(server->app);
     tls_server_close(server->tls);
     shelf_close(server->shelf);
+    passes_close(server->passes);
+    attempts_close(server->attempts);
     presence_close(server->presence);
     blobs_close(server->blobs);
     db_close(server->db);

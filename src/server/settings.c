@@ -1,6 +1,7 @@
 #include "server/settings.h"
 
 #include "base/check.h"
+#include "base/limits.h"
 #include "net/listen.h"
 #include "os/say.h"
 
@@ -31,6 +32,8 @@ static const struct option_spec table[] = {
      "Tell devices to ask for news so often"},
     {"poll_jitter_percent", 0, OPTION_INT, "20", 0, 50, "PERCENT",
      "Spread their next question by so much in both directions"},
+    {"bodies_max", 0, OPTION_SIZE, "128M", 16 * MIB, TIB, "BYTES",
+     "Hold at most so much of request bodies in memory; more are told to come back"},
     {"upload_max", 0, OPTION_SIZE, "2G", 1, 16 * TIB, "BYTES",
      "Refuse larger files"},
     {"blobs_max", 0, OPTION_SIZE, "0", 0, INT64_MAX, "BYTES",
@@ -97,6 +100,7 @@ enum err settings_read(const struct options *options, struct settings *out, stru
         .tls_sessions = (uint32_t)options_int(options, "tls_sessions"),
         .poll_interval_s = (uint32_t)options_duration_s(options, "poll_interval_s"),
         .poll_jitter_percent = (uint32_t)options_int(options, "poll_jitter_percent"),
+        .bodies_max = options_size(options, "bodies_max"),
         .upload_max = options_size(options, "upload_max"),
         .blobs_max = options_size(options, "blobs_max"),
         .device_cert_days = (uint32_t)options_int(options, "device_cert_days"),
@@ -111,6 +115,10 @@ enum err settings_read(const struct options *options, struct settings *out, stru
     CHECK(log_level_parse(span_of(options_text(options, "log_level")), &settings.log_level));
     if (settings.server_names_count == 0)
         return say(why, ERR_INVALID, "server_names", "at least one server name is needed");
+    if (settings.bodies_max / settings.threads < METADATA_SIZE_MAX)
+        return say(why, ERR_INVALID, "bodies_max",
+                   "bodies_max must be at least %u bytes for each of the threads",
+                   METADATA_SIZE_MAX);
     TRY(listen_check(settings.listen, why));
     *out = settings;
     return ERR_OK;

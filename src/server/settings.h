@@ -15,7 +15,7 @@ struct settings {
     bool tls12;
     uint32_t tls_sessions;
     uint32_t poll_interval_s, poll_jitter_percent;
-    uint64_t upload_max, blobs_max;
+    uint64_t bodies_max, upload_max, blobs_max;
     uint32_t device_cert_days;
     uint32_t history_days;
     uint32_t confirm_above;

@@ -19,6 +19,8 @@
     X(polls_engine, counter, "Polls decided by the engine")                                        \
     X(reports_total, counter, "Reports of devices recorded, repeats included")                     \
     X(overload_total, counter, "Requests answered with 503 because the engine's mailbox was full") \
+    X(attempts_limited_total, counter,                                                             \
+      "Requests answered with 429 because their address had failed too often")                     \
     X(timeouts_total, counter, "Connections closed because the other side was too slow")           \
     X(bytes_out, counter, "Bytes of response bodies sent")                                         \
     X(streams_open, gauge, "Event streams open now")                                               \

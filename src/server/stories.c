@@ -5,10 +5,12 @@
 
 #include "app/account.h"
 #include "base/check.h"
+#include "os/clock.h"
 #include "server/device_api.h"
 #include "store/account.h"
 
-#define SEEN_MAX 4096u /* last-seen times written with one tick; the rest waits for the next */
+#define SEEN_MAX    4096u /* last-seen times written with one tick; the rest waits for the next */
+#define PASSES_PAGE 100u  /* tokens read at once */
 
 /* ---- The engine's operations ---- */
 
@@ -46,13 +48,6 @@ static enum err on_refused(void *self, struct exchange *exchange)
 {
     (void)exchange;
     return app_refused(((struct stories *)self)->app);
-}
-
-static bool begins_with(struct span text, const char *prefix)
-{
-    size_t size = strlen(prefix);
-
-    return text.size >= size && memcmp(text.at, prefix, size) == 0;
 }
 
 /* Metadata at the place where plain TUF tools look for it. Devices get it from the front; here
@@ -93,9 +88,9 @@ static enum err on_handle(void *self, struct exchange *exchange)
 {
     struct stories *stories = self;
 
-    if (begins_with(exchange->request.path, "/device/"))
+    if (path_of_devices(exchange->request.path))
         return device_handle(stories->app, exchange);
-    if (begins_with(exchange->request.path, "/tuf/"))
+    if (span_begins(exchange->request.path, "/tuf/"))
         return send_metadata(stories, exchange);
     return api_handle(stories->api, exchange);
 }
@@ -126,9 +121,64 @@ static enum err on_tick(void *self, struct utc now)
     return app_tick(stories->app, now);
 }
 
+/* ---- The tokens in force, for the fronts ---- */
+
+static void add_passes(const struct token_row *rows, uint32_t count, struct pass *to)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        to[i] = (struct pass){.expires = rows[i].expires, .role = (enum role)rows[i].role};
+        memcpy(to[i].sha256, rows[i].token_sha256, DIGEST_SIZE);
+    }
+}
+
+static enum err read_passes(struct app *app, struct utc now, struct token_row *rows,
+                            struct pass **list, size_t *size)
+{
+    struct token_row last = {0};
+    uint32_t count = PASSES_PAGE;
+
+    while (count == PASSES_PAGE) {
+        TRY(store_token_in_force(app->db, &last, now, PASSES_PAGE, rows, &count));
+        if (count == 0)
+            return ERR_OK;
+        last = rows[count - 1];
+        *list = realloc(*list, (*size + count) * sizeof **list);
+        CHECK(*list);
+        add_passes(rows, count, *list + *size);
+        *size += count;
+    }
+    return ERR_OK;
+}
+
+enum err stories_load_passes(struct stories *stories, struct utc now, struct why *why)
+{
+    struct token_row *rows = calloc(PASSES_PAGE, sizeof *rows);
+    struct pass *list = NULL;
+    size_t count = 0;
+    enum err err;
+
+    CHECK(rows);
+    err = read_passes(stories->app, now, rows, &list, &count);
+    free(rows);
+    if (err != ERR_OK) {
+        free(list);
+        return app_db_failed(stories->app, err, why);
+    }
+    passes_replace(stories->passes, list, count);
+    return ERR_OK;
+}
+
+/* A list that could not be read is read after the next batch. */
 static void on_settled(void *self, bool committed)
 {
-    app_settled(((struct stories *)self)->app, committed);
+    struct stories *stories = self;
+    struct why why = {0};
+
+    app_settled(stories->app, committed);
+    if (!committed || !api_tokens_changed(stories->api))
+        return;
+    if (stories_load_passes(stories, clock_utc(), &why) == ERR_OK)
+        api_tokens_told(stories->api);
 }
 
 struct engine_ops stories_engine_ops(struct stories *stories)

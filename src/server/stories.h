@@ -4,6 +4,7 @@
 #include "app/app.h"
 #include "server/api.h"
 #include "server/engine.h"
+#include "server/passes.h"
 #include "server/pki.h"
 #include "server/presence.h"
 #include "server/shelf.h"
@@ -17,8 +18,12 @@ struct stories {
     struct pki *pki;
     struct presence *presence;
     struct shelf *shelf;
+    struct passes *passes;
     struct stats *stats;
 };
+
+/* Tell the fronts which tokens are in force; by itself after a batch that changed one. */
+enum err stories_load_passes(struct stories *stories, struct utc now, struct why *why) MUST_USE;
 
 struct engine_ops stories_engine_ops(struct stories *stories);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/app.h"
 #include "base/buf.h"
 #include "base/check.h"
 
@@ -66,8 +67,9 @@ void stream_parcel_close(struct stream_parcel *parcel)
 
 bool stream_wants(const char *tenant, const char *topic, const struct stream_text *text)
 {
-    return strcmp(tenant, text->tenant) == 0 &&
-           (strcmp(topic, "events") == 0 || strcmp(topic, text->topic) == 0);
+    bool whole = strcmp(topic, "events") == 0 && strcmp(text->topic, TOPIC_AUDIT) != 0;
+
+    return strcmp(tenant, text->tenant) == 0 && (whole || strcmp(topic, text->topic) == 0);
 }
 
 void stream_history_add(struct stream_history *history, struct stream_text *text)
@@ -109,10 +111,9 @@ static bool parse_id(struct span text, uint64_t *out)
     return true;
 }
 
-void stream_history_replay(const struct stream_history *history, const char *tenant,
-                           struct exchange *exchange)
+void stream_history_replay(const struct stream_history *history, struct exchange *exchange)
 {
-    const char *topic = exchange->reply.topic;
+    const struct reply *reply = &exchange->reply;
     uint64_t last;
 
     if (exchange->request.last_event_id.size == 0)
@@ -125,7 +126,7 @@ void stream_history_replay(const struct stream_history *history, const char *ten
     for (size_t i = 0; i < history->count; i++) {
         const struct stream_text *text = remembered(history, i);
 
-        if (text->id > last && stream_wants(tenant, topic, text))
+        if (text->id > last && stream_wants(reply->tenant, reply->topic, text))
             reply_append(exchange, text->bytes, text->size);
     }
 }

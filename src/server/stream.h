@@ -48,7 +48,8 @@ void stream_text_release(struct stream_text *text); /* NULL-safe */
 struct stream_parcel *stream_parcel_open(struct stream_text *text);
 void stream_parcel_close(struct stream_parcel *parcel);
 
-/* Whether a reader of `topic` within `tenant` gets this event: topic "events" gets all. */
+/* Whether a reader of `topic` within `tenant` gets this event: "events" gets all but the audit
+ * log's. */
 bool stream_wants(const char *tenant, const char *topic, const struct stream_text *text);
 
 /* The engine's memory of events that are committed. */
@@ -62,7 +63,6 @@ void stream_history_close(struct stream_history *history);
 
 /* Append to a new stream's reply what it has missed since its Last-Event-ID; "lost" when that is
  * too long ago. */
-void stream_history_replay(const struct stream_history *history, const char *tenant,
-                           struct exchange *exchange);
+void stream_history_replay(const struct stream_history *history, struct exchange *exchange);
 
 #define STREAM_LOST "event: lost\ndata: {}\n\n"

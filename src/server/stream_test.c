@@ -15,7 +15,7 @@ static struct exchange *reader_after(const char *last_event_id)
     struct exchange *exchange = exchange_open(&parts);
 
     assert_non_null(exchange);
-    reply_stream(exchange, "rollout/1");
+    reply_stream(exchange, "default", "rollout/1");
     return exchange;
 }
 
@@ -31,6 +31,19 @@ static void writes_events_as_lines(void **state)
     assert_true(stream_wants("default", "events", text));
     assert_false(stream_wants("default", "rollout/11", text));
     assert_false(stream_wants("other", "events", text));
+    stream_text_release(text);
+}
+
+static void the_audit_log_is_not_for_everybody(void **state)
+{
+    struct stream_text *text =
+        stream_text_open(12, "default", "audit", "entry", SPAN_LITERAL("{\"seq\":1}"));
+
+    (void)state;
+    assert_false(stream_wants("default", "events", text));
+    assert_false(stream_wants("default", "rollout/1", text));
+    assert_false(stream_wants("other", "audit", text));
+    assert_true(stream_wants("default", "audit", text));
     stream_text_release(text);
 }
 
@@ -50,7 +63,7 @@ static void replays_what_was_missed(void **state)
     (void)state;
     fill(history, 100, 6); /* rollout/1: 100, 102, 104 */
     exchange = reader_after("101");
-    stream_history_replay(history, "default", exchange);
+    stream_history_replay(history, exchange);
     assert_memory_equal(exchange->reply.body,
                         "id: 102\nevent: e\ndata: {}\n\nid: 104\nevent: e\ndata: {}\n\n",
                         exchange->reply.body_size);
@@ -58,12 +71,12 @@ static void replays_what_was_missed(void **state)
     exchange_close(exchange);
 
     exchange = reader_after("105");
-    stream_history_replay(history, "default", exchange);
+    stream_history_replay(history, exchange);
     assert_int_equal(exchange->reply.body_size, 0);
     exchange_close(exchange);
 
     exchange = reader_after("");
-    stream_history_replay(history, "default", exchange);
+    stream_history_replay(history, exchange);
     assert_int_equal(exchange->reply.body_size, 0);
     exchange_close(exchange);
     stream_history_close(history);
@@ -81,7 +94,7 @@ static void says_lost_when_too_much_was_missed(void **state)
     for (size_t i = 0; i < COUNT_OF(ids); i++) {
         struct exchange *exchange = reader_after(ids[i]);
 
-        stream_history_replay(history, "default", exchange);
+        stream_history_replay(history, exchange);
         assert_int_equal(exchange->reply.body_size, strlen(STREAM_LOST));
         exchange_close(exchange);
     }
@@ -146,9 +159,8 @@ static void exchanges_carry_copies(void **state)
     reply_problem(exchange, 503, ERR_AGAIN, "a\"b", "line\nbreak");
     reply_append(exchange, "", 1);
     assert_string_equal((const char *)exchange->reply.body,
-                        "{\"type\":\"urn:slipway:error:again\",\"title\":\"cannot be done yet; try "
-                        "again later\",\"status\":503,\"detail\":\"line\\u000abreak\",\"field\":"
-                        "\"a\\\"b\"}");
+                        "{\"type\":\"urn:slipway:error:again\",\"title\":\"Try again later\","
+                        "\"status\":503,\"detail\":\"line\\u000abreak\",\"field\":\"a\\\"b\"}");
     assert_string_equal(exchange->reply.headers[0].name, "Retry-After");
     exchange_close(exchange);
 }
@@ -157,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_events_as_lines),
+        cmocka_unit_test(the_audit_log_is_not_for_everybody),
         cmocka_unit_test(replays_what_was_missed),
         cmocka_unit_test(says_lost_when_too_much_was_missed),
         cmocka_unit_test(parcels_share_their_text),

@@ -1,0 +1,131 @@
+/* What the head of a request decides: whether its body may come, and out of whose memory.
+ *
+ *   device, no certificate      enrolment: small body, few of them, so many failures per address
+ *                               anything else: 403
+ *   device with a certificate   body, unless presence knows better: the engine says no
+ *   token in force, role allows it                body
+ *   token in force, role does not, or no route    the engine says no
+ *   any other token, or none    so many failures per address: the engine says no, or 429 */
+#include "base/check.h"
+#include "os/clock.h"
+#include "server/api.h"
+#include "server/front_inside.h"
+
+static bool is_enrolment(struct span path)
+{
+    return span_is(path, "/device/v1/enroll");
+}
+
+/* Refused by the engine, which records it. Without a body there is nothing to leave unread, and
+ * the request is one like others. */
+static void refuse_by_engine(struct front *front, struct http_call *call,
+                             const struct http_head *head)
+{
+    front_ask(front, call, head, head->framing == HTTP_NO_BODY ? EXCHANGE_HTTP : EXCHANGE_AT_DOOR,
+              (struct span){0}, NULL);
+}
+
+/* One failure of the address; without any left it is told to come back. */
+static bool may_fail(struct front *front, struct http_call *call, const struct http_head *head)
+{
+    char address[HTTP_ADDRESS_SIZE];
+    uint32_t retry_s;
+
+    http_call_address(call, address);
+    if (attempts_take(front->config.attempts, address, clock_utc(), &retry_s))
+        return true;
+    STATS_ADD(front->config.stats, attempts_limited_total, 1);
+    front_retry(call, head, 429, ERR_AGAIN, "too many failed attempts from this address", retry_s);
+    return false;
+}
+
+/* ---- Devices ---- */
+
+static size_t message_size_max(struct span path)
+{
+    return span_is(path, "/device/v1/logs") ? LOG_UPLOAD_SIZE_MAX : MESSAGE_SIZE_MAX;
+}
+
+/* Whether the certificate is certain to be refused. A device that presence does not know, or knows
+ * with another certificate, is for the engine to judge. */
+static bool is_shut_out(struct front *front, const struct tls_peer *peer, struct span path)
+{
+    struct presence_facts facts;
+
+    if (clock_utc().ms > peer->not_after.ms && !span_is(path, "/device/v1/renew"))
+        return true;
+    return presence_get(front->config.presence, span_of(peer->organization),
+                        span_of(peer->common_name), &facts) &&
+           facts.status == PRESENCE_REVOKED;
+}
+
+static void device_at_door(struct front *front, struct http_call *call,
+                           const struct http_head *head)
+{
+    const struct tls_peer *peer = http_call_peer(call);
+
+    if (is_enrolment(head->path)) {
+        if (may_fail(front, call, head))
+            http_call_collect(call, MESSAGE_SIZE_MAX, &front->strangers);
+    } else if (!peer) {
+        front_problem(call, head, 403, ERR_UNTRUSTED, "a client certificate is required");
+    } else if (is_shut_out(front, peer, head->path)) {
+        refuse_by_engine(front, call, head);
+    } else {
+        http_call_collect(call, message_size_max(head->path), &front->bodies);
+    }
+}
+
+void front_note_outcome(struct front *front, const struct exchange *exchange)
+{
+    uint16_t status = exchange->reply.status;
+
+    if (is_enrolment(exchange->request.path) && (status < 400 || status >= 500))
+        attempts_give(front->config.attempts, exchange->peer.address);
+}
+
+/* ---- People and programs ---- */
+
+/* The metadata is for whoever may look at anything. */
+static struct api_door door_of(const struct http_head *head)
+{
+    if (span_begins(head->path, "/tuf/"))
+        return (struct api_door){.found = true, .permission = PERMISSION_READ};
+    return api_door(front_method(head->method), head->path);
+}
+
+static struct span bearer(const struct http_head *head)
+{
+    return exchange_bearer(http_head_value(head, "authorization"));
+}
+
+static void let_in(struct front *front, struct http_call *call, const struct http_head *head,
+                   size_t body_max)
+{
+    if (head->method == HTTP_METHOD_PUT && span_begins(head->path, "/api/v1/blobs/"))
+        front_ask(front, call, head, EXCHANGE_UPLOAD_BEGIN, (struct span){0}, NULL);
+    else
+        http_call_collect(call, body_max, &front->bodies);
+}
+
+void front_at_door(struct front *front, struct http_call *call, const struct http_head *head)
+{
+    struct api_door door;
+    struct pass pass;
+
+    if (path_of_devices(head->path)) {
+        device_at_door(front, call, head);
+        return;
+    }
+    door = door_of(head);
+    if (door.open)
+        http_call_collect(call, 0, &front->strangers);
+    else if (!passes_find(front->config.passes, bearer(head), clock_utc(), &pass)) {
+        if (may_fail(front, call, head))
+            refuse_by_engine(front, call, head);
+    } else if (!door.found || !access_allows(pass.role, door.permission)) {
+        refuse_by_engine(front, call, head);
+    } else {
+        let_in(front, call, head, door.body_max);
+    }
+}
