@@ -1,0 +1,104 @@
+/* The risk window: how many devices of one cohort may hold a release before enough is known.
+ *
+ * The promise. Suppose a release harms each device of the cohort with probability q, no matter
+ * which. Leave is given to the (n+1)-th device only while, for every q at or above the floor that
+ * is not refuted yet,
+ *
+ *     (n + 1) * q <= mean        with P(Poisson(mean) > K) <= doubt / 2
+ *
+ * and a q is refuted when too few bad signs came for it, at every moment at once with probability
+ * at most doubt / 2 (fleet/limit.h). Before q is refuted at most mean/q devices were exposed, and
+ * more than K of them are harmed with probability at most doubt/2. So P(harmed > K) <= doubt, for
+ * every q at or above the floor. No factor for the number of cohorts: a defect of one cohort is
+ * stopped by that cohort's own window, and the others can only stop it sooner (an
+ * intersection-union test, Berger 1982).
+ *
+ * The largest q not refuted is the *price* of exposing one more device. Under the floor the
+ * window is *cleared*: the promise needs nothing more, and what is left is the caution that the
+ * harm still hidden, unrevealed * price, stays within the mean.
+ *
+ * Bad signs are counted on three *rungs*: not back by a time that a quarter, a twentieth, a
+ * hundredth of harmless absences exceed, or reported bad. A harmed device that falls silent is
+ * counted on every rung, so each bounds the harm by itself, however wrong its time is; the early
+ * ones are coarse and quick. A device that comes back late and well is taken off again: what
+ * remains are at least the harmed ones. On the last rung the background that also fails without
+ * the release is subtracted.
+ *
+ * A device past its rung reveals 1 - exp(-age/late) of what it could: failures that come late, on
+ * the average `late` after the flip, are insured against. A bad one reveals no more after that.
+ *
+ * Numbers are devices; q32 where they may be fractions. */
+#pragma once
+
+#include "fleet/fixed.h"
+
+#define EXPOSURE_RUNGS 3u
+
+struct exposure_rung {
+    uint32_t bad;    /* devices that look harmed from here */
+    uint32_t live;   /* devices past the rung that do not */
+    int64_t fading;  /* q32: sum of exp(-age/late) over them */
+    int64_t settled; /* q32: what bad ones revealed until they were bad */
+    uint32_t limit_of;
+    int64_t limit; /* q32: limit_expected(limit_of); 0 = not asked yet */
+};
+
+struct exposure {
+    uint32_t size;      /* devices of the cohort in this rollout */
+    uint32_t exposed;   /* with leave given */
+    int64_t background; /* q32: bad ones on the last rung to be expected anyway, at least */
+    struct exposure_rung rung[EXPOSURE_RUNGS];
+};
+
+/* The same for all cohorts of a rollout. */
+struct exposure_rule {
+    uint32_t harmed_max; /* K, at least 1 */
+    int64_t mean;        /* q32: limit_mean(K, ln(2 / doubt)) */
+    int64_t refute;      /* q32: ln(2 * EXPOSURE_RUNGS / doubt) */
+    int64_t floor;       /* q32: smallest share of harm that is promised about */
+};
+
+enum exposure_finding {
+    EXPOSURE_SMALL,   /* no more than K devices: nothing to bound */
+    EXPOSURE_WITHIN,  /* one more keeps the promise */
+    EXPOSURE_CLEARED, /* harm at or above the floor is refuted, one more is hidden harm enough */
+    EXPOSURE_FULL,    /* wait for evidence */
+    EXPOSURE_FINDING_COUNT
+};
+
+/* What was found, with its numbers. */
+struct exposure_view {
+    enum exposure_finding finding;
+    uint32_t exposed;
+    uint32_t bad;     /* on the rung that set the price */
+    uint8_t rung;     /* that rung */
+    int64_t revealed; /* q32: there */
+    int64_t price;    /* q32: at most 1 */
+};
+
+void exposure_grant(struct exposure *exposure);
+
+/* A device passes a rung and looks well; `fade` (q32) is exp(-age/late). */
+void exposure_pass(struct exposure *exposure, uint32_t rung, int64_t fade);
+
+/* A device that had passed turns bad; one that had not yet counts by exposure_miss(). */
+void exposure_turn(struct exposure *exposure, uint32_t rung, int64_t fade);
+void exposure_miss(struct exposure *exposure, uint32_t rung, int64_t revealed);
+
+/* A device that counted as bad on this rung is back and well. `revealed` is what it had revealed
+ * when it turned bad, `fade` is exp(-age/late) now. */
+void exposure_forgive(struct exposure *exposure, uint32_t rung, int64_t revealed, int64_t fade);
+
+/* Background on the last rung that has had its chance; q32. */
+void exposure_expect(struct exposure *exposure, int64_t background);
+
+/* A while has passed: `factor` (q32) is exp(-while/late). */
+void exposure_age(struct exposure *exposure, int64_t factor);
+
+/* q32: devices' worth of evidence on that rung. */
+int64_t exposure_revealed(const struct exposure *exposure, uint32_t rung);
+
+/* Whether one more device may be exposed. Remembers limits it has computed. */
+struct exposure_view exposure_look(struct exposure *exposure, const struct exposure_rule *rule);
+
+const char *exposure_finding_name(enum exposure_finding finding);

@@ -1,0 +1,101 @@
+#include "fleet/gap.h"
+
+#include "base/check.h"
+
+#define MILLION     1000000u
+#define STEPS       16u /* codes to a doubling */
+#define FIRST_END_S 60u
+
+/* 2^(i/16) in units of 2^-16, rounded up so that ends never come early. */
+static const uint32_t steps[STEPS] = {65536, 68438, 71468,  74632,  77936,  81387,  84990,  88753,
+                                      92682, 96786, 101071, 105546, 110218, 115098, 120194, 125515};
+
+uint32_t gap_end_s(uint16_t code)
+{
+    CHECK(code < GAP_CODES);
+    return (uint32_t)((((uint64_t)FIRST_END_S * steps[code % STEPS]) << (code / STEPS)) >> 16);
+}
+
+uint16_t gap_code(uint32_t seconds)
+{
+    uint16_t low = 0, high = GAP_CODES - 1;
+
+    while (low < high) {
+        uint16_t middle = (uint16_t)((low + high) / 2);
+
+        if (gap_end_s(middle) >= seconds)
+            high = middle;
+        else
+            low = (uint16_t)(middle + 1);
+    }
+    return low;
+}
+
+void gap_history_add(struct gap_history *history, uint32_t gap_s)
+{
+    CHECK(history->next < GAP_KEPT && history->count <= GAP_KEPT);
+    history->code[history->next] = gap_code(gap_s);
+    history->next = (uint8_t)((history->next + 1) % GAP_KEPT);
+    if (history->count < GAP_KEPT)
+        history->count++;
+}
+
+/* ceil((n + 1)(1 - share)). */
+static uint32_t conformal_rank(uint32_t count, uint32_t share_ppm)
+{
+    return (uint32_t)(((uint64_t)(count + 1) * (MILLION - share_ppm) + MILLION - 1) / MILLION);
+}
+
+uint32_t gap_own_deadline_s(const struct gap_history *history, uint32_t share_ppm)
+{
+    uint16_t sorted[GAP_KEPT];
+    uint32_t rank = conformal_rank(history->count, share_ppm);
+
+    CHECK(share_ppm <= MILLION && history->count <= GAP_KEPT);
+    if (rank == 0 || rank > history->count)
+        return GAP_NONE;
+    for (uint32_t i = 0; i < history->count; i++) { /* insertion: 99 at most */
+        uint32_t at = i;
+
+        for (; at > 0 && sorted[at - 1] > history->code[i]; at--)
+            sorted[at] = sorted[at - 1];
+        sorted[at] = history->code[i];
+    }
+    return gap_end_s(sorted[rank - 1]);
+}
+
+void gap_curve_ended(struct gap_curve *curve, uint32_t gap_s)
+{
+    curve->ended[gap_code(gap_s)]++;
+}
+
+void gap_curve_absent(struct gap_curve *curve, uint32_t so_far_s)
+{
+    curve->absent[gap_code(so_far_s)]++;
+}
+
+uint32_t gap_class_deadline_s(const struct gap_curve *curve, uint32_t share_ppm)
+{
+    uint64_t at_risk = 0, survival = UINT64_C(1) << 32;
+    uint64_t goal = ((uint64_t)share_ppm << 32) / MILLION;
+
+    CHECK(share_ppm <= MILLION);
+    for (uint32_t i = 0; i < GAP_CODES; i++)
+        at_risk += curve->ended[i] + curve->absent[i];
+    for (uint16_t i = 0; i < GAP_CODES && at_risk > 0; i++) {
+        survival = survival * (at_risk - curve->ended[i]) / at_risk;
+        if (survival <= goal)
+            return gap_end_s(i);
+        at_risk -= curve->ended[i] + curve->absent[i];
+    }
+    return GAP_NONE;
+}
+
+uint32_t gap_deadline_s(const struct gap_history *history, const struct gap_curve *curve,
+                        uint32_t share_ppm, uint32_t otherwise_s)
+{
+    uint32_t own = gap_own_deadline_s(history, share_ppm);
+    uint32_t of_class = own == GAP_NONE ? gap_class_deadline_s(curve, share_ppm) : own;
+
+    return of_class == GAP_NONE ? otherwise_s : of_class;
+}
