@@ -94,7 +94,8 @@ struct app_config {
     struct shelf_ops shelf;
     const struct key *snapshot_key, *timestamp_key; /* NULL: metadata is not renewed */
     const struct key *assignment_key; /* Ed25519, signs orders to devices; NULL: they go unsigned */
-    uint32_t poll_interval_s;         /* 0: POLL_INTERVAL_DEFAULT_S */
+    const uint8_t *content_storage_key; /* 32 bytes: content keys are kept under it; NULL: none */
+    uint32_t poll_interval_s;           /* 0: POLL_INTERVAL_DEFAULT_S */
     uint32_t poll_jitter_percent;
     int64_t history_ms; /* reports older than this are retired; 0: HISTORY_DEFAULT_MS */
     uint64_t seed;      /* for jitter */
