@@ -201,13 +201,47 @@ enum err content_wrap(struct app *app, const struct device_row *device,
     return err;
 }
 
-enum err content_take_sealing_key(struct app *app, const struct device_row *device,
+/* Whether the device had another one. */
+static enum err compare_sealing_key(struct app *app, const struct device_row *device,
+                                    struct span sealing_key, bool *same, bool *other)
+{
+    uint8_t bytes[WRAP_PUBLIC_SIZE_MAX];
+    struct buf known = buf_over(bytes, sizeof bytes);
+    enum err err = store_device_sealing_key(app->db, device->tenant, device->id, &known);
+
+    *same = err == ERR_OK && span_equal(buf_written(&known), sealing_key);
+    *other = err == ERR_OK && !*same;
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+static enum err keep_sealing_key(struct app *app, const struct device_call *call,
+                                 struct span sealing_key)
+{
+    const struct device_row *device = &call->device;
+    const struct deed deed = {.tenant = device->tenant,
+                              .actor = call->actor,
+                              .action = "device.sealing-key",
+                              .object = call->actor};
+    bool same, other;
+
+    TRY(compare_sealing_key(app, device, sealing_key, &same, &other));
+    if (same)
+        return ERR_OK;
+    TRY(store_device_set_sealing_key(app->db, device->tenant, device->id, sealing_key));
+    return other ? app_audit(app, call->now, &deed) : ERR_OK;
+}
+
+enum err content_take_sealing_key(struct app *app, const struct device_call *call,
                                   struct span sealing_key, struct why *why)
 {
     if (sealing_key.size == 0)
         return ERR_OK;
     if (!wrap_public_ok(sealing_key))
         return say(why, ERR_CORRUPT, "sealing_key", "it is not an X25519 or P-256 public key");
-    return app_db_failed(
-        app, store_device_set_sealing_key(app->db, device->tenant, device->id, sealing_key), why);
+    return app_db_failed(app, keep_sealing_key(app, call, sealing_key), why);
+}
+
+enum err content_forget_sealing_key(struct app *app, const struct device_row *device)
+{
+    return store_device_set_sealing_key(app->db, device->tenant, device->id, (struct span){0});
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "app/app.h"
+#include "app/device.h"
 #include "crypto/sealing.h"
 #include "crypto/wrap.h"
 #include "store/release.h"
@@ -30,9 +31,13 @@ enum err content_wrap(struct app *app, const struct device_row *device,
                       const struct release_row *release, struct buf *out, struct why *why) MUST_USE;
 
 /* The sealing key a device sends when it enrols or renews; empty: it has none to send, and the one
- * that is known stays. ERR_CORRUPT: nothing can be wrapped for it. */
-enum err content_take_sealing_key(struct app *app, const struct device_row *device,
+ * that is known stays. Another one than before is audited. ERR_CORRUPT: nothing can be wrapped for
+ * it. */
+enum err content_take_sealing_key(struct app *app, const struct device_call *call,
                                   struct span sealing_key, struct why *why) MUST_USE;
+
+/* The device under this name is another one now. */
+enum err content_forget_sealing_key(struct app *app, const struct device_row *device) MUST_USE;
 
 /* Whether devices could get this release: it is in the clear, or its content key is here.
  * ERR_NOT_FOUND with the sentence. */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/content.h"
 #include "app/deeds.h"
 #include "app/device.h"
 #include "base/check.h"
@@ -245,6 +246,10 @@ static enum err let_in(struct entry *entry, struct why *why)
                           why));
     TRY(app_db_failed(entry->app, keep_device(entry, false), why));
     TRY(app_db_failed(entry->app, use_up(entry), why));
+    if (other_key)
+        TRY(app_db_failed(entry->app, content_forget_sealing_key(entry->app, &entry->call->device),
+                          why));
+    TRY(content_take_sealing_key(entry->app, entry->call, entry->enroll->sealing_key, why));
     TRY(certify(entry->app, entry->call, entry->enroll->csr, why));
     return app_db_failed(entry->app, audit(entry, "device.enroll", by), why);
 }
@@ -320,6 +325,9 @@ enum err device_renew(struct app *app, struct device_call *call, const struct na
         app,
         store_device_want(app->db, call->device.tenant, call->device.id, 0, DEVICE_WANTS_RENEWAL),
         why));
+    err = content_take_sealing_key(app, call, renew->sealing_key, why);
+    if (err != ERR_OK)
+        return app_refuse(app, call->now, &deed, err, why);
     TRY(certify(app, call, renew->csr, why));
     return app_db_failed(app, app_audit(app, call->now, &deed), why);
 }

@@ -163,13 +163,13 @@ static enum err compare_chunk(struct publishing *publishing, const struct tuf_ta
                               const struct chunks *chunks, struct span list, uint32_t index,
                               struct why *why)
 {
-    uint32_t size = chunks_size_of(chunks, index);
+    uint32_t size = chunks_sent_size_of(chunks, index);
     uint8_t *room = malloc(size);
     enum err err;
 
     CHECK(room);
-    err = blobs_read(publishing->app->config.blobs, target->file.sha256, chunks_at(chunks, index),
-                     room, size);
+    err = blobs_read(publishing->app->config.blobs, target->file.sha256,
+                     chunks_sent_at(chunks, index), room, size);
     if (err == ERR_OK && !chunks_match(chunks, list, index, (struct span){room, size}))
         err = say(why, ERR_CORRUPT, target->name, "chunk %" PRIu32 " is not what its list says",
                   index);
@@ -182,7 +182,9 @@ static enum err compare_chunk(struct publishing *publishing, const struct tuf_ta
 static enum err compare_chunks(struct publishing *publishing, const struct tuf_target *target,
                                struct why *why)
 {
-    const struct chunks chunks = {.length = target->facts.length, .size = target->facts.chunk_size};
+    const struct chunks chunks = {.length = target->facts.length,
+                                  .size = target->facts.chunk_size,
+                                  .tag = target->facts.sealed.used ? AEAD_TAG_SIZE : 0};
     struct blob_info info;
     uint8_t *list;
     enum err err;
@@ -196,7 +198,7 @@ static enum err compare_chunks(struct publishing *publishing, const struct tuf_t
     CHECK(list);
     err =
         blobs_read(publishing->app->config.blobs, target->facts.chunks_sha256, 0, list, info.size);
-    if (err == ERR_OK && target->file.length == target->facts.length) { /* a plain image */
+    if (err == ERR_OK) {
         struct span span = {list, info.size};
 
         err = compare_chunk(publishing, target, &chunks, span, 0, why);
@@ -260,6 +262,8 @@ static void fill(const struct publishing *publishing, const struct tuf_target *t
                                 .length = target->file.length,
                                 .plain_length = facts->length,
                                 .chunk_size = facts->chunk_size,
+                                .sealed = facts->sealed.used,
+                                .alg = facts->sealed.alg,
                                 .targets_version = publishing->out->targets_version,
                                 .created = publishing->now};
     memcpy(out->product, facts->product, sizeof out->product);
@@ -270,6 +274,7 @@ static void fill(const struct publishing *publishing, const struct tuf_target *t
     memcpy(out->sha256, target->file.sha256, DIGEST_SIZE);
     memcpy(out->plain_sha256, facts->sha256, DIGEST_SIZE);
     memcpy(out->chunks_sha256, facts->chunks_sha256, DIGEST_SIZE);
+    memcpy(out->key_check, facts->sealed.key_check, DIGEST_SIZE);
 }
 
 static enum err audit_release(struct publishing *publishing, const struct release_row *row,
