@@ -90,6 +90,7 @@ static void fill_device(const struct device_row *row, struct decide_device *out)
                                   .hardware = span_of(row->hardware),
                                   .version = span_of(row->version),
                                   .security_floor = row->security_floor,
+                                  .takes_sealed = row->sealing_key_known,
                                   .heard_at = row->last_seen,
                                   .utc_offset_min = row->utc_offset_min};
     memcpy(out->running, row->running, DIGEST_SIZE);
@@ -105,6 +106,7 @@ static void fill_release(const struct release_row *release, struct decide_room *
         .bases = out->bases,
         .base_count = split(release->bases, out->bases, BASES_MAX),
         .security_version = release->security_version,
+        .sealed = release->sealed,
     };
     memcpy(out->release.sha256, release->plain_sha256, DIGEST_SIZE);
 }

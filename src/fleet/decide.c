@@ -56,7 +56,9 @@ static enum decide_reason suitability(const struct decide_facts *facts)
         return REASON_HARDWARE;
     if (release->security_version < device->security_floor)
         return REASON_FLOOR;
-    return base_fits(device, release) ? REASON_NEXT : REASON_BASE;
+    if (!base_fits(device, release))
+        return REASON_BASE;
+    return release->sealed && !device->takes_sealed ? REASON_SEALING : REASON_NEXT;
 }
 
 /* Why the rollout does not move devices now; REASON_NEXT when it does. */

@@ -51,6 +51,7 @@ enum decide_verdict {
     X(HARDWARE, "wrong-hardware")                                               \
     X(FLOOR, "below-security-floor")                                            \
     X(BASE, "wrong-base")                                                       \
+    X(SEALING, "no-sealing-key")                                                \
     /* how an assignment ended */                                               \
     X(SUCCEEDED, "succeeded")                                                   \
     X(FAILED, "failed")                                                         \
@@ -105,6 +106,7 @@ struct decide_device {
     struct span product, hardware, version;
     uint8_t running[DIGEST_SIZE]; /* digest of what it runs; all zero when not known */
     uint32_t security_floor;      /* lowest security version it accepts */
+    bool takes_sealed;            /* it has sent a sealing key */
     struct utc heard_at;
     int32_t utc_offset_min;
 };
@@ -117,6 +119,7 @@ struct decide_release {
     const struct span *bases; /* versions or lower-case hex digests; none = any */
     uint32_t base_count;
     uint32_t security_version;
+    bool sealed; /* encrypted: for devices with a sealing key only */
     uint8_t sha256[DIGEST_SIZE];
 };
 

@@ -149,6 +149,10 @@ static void base(struct scene *s)
 {
     s->device.version = SPAN_LITERAL("1.1");
 }
+static void sealed(struct scene *s)
+{
+    s->release.sealed = true;
+}
 static void succeeded(struct scene *s)
 {
     assign(s, ASSIGNMENT_SUCCEEDED, STANDING_GOOD, WHEREABOUTS_AWAY);
@@ -354,6 +358,8 @@ static const struct row rows[] = {
      "The release of rollout \"spring\" is not made for its hardware, rev-c."},
     {floor_above, REASON_FLOOR, DECIDE_NOTHING, DECIDE_DROP,
      "The release of rollout \"spring\" is below the security version it accepts."},
+    {sealed, REASON_SEALING, DECIDE_NOTHING, DECIDE_DROP,
+     "The release of rollout \"spring\" is encrypted, and the device has sent no sealing key."},
     {base, REASON_BASE, DECIDE_NOTHING, DECIDE_DROP,
      "The release of rollout \"spring\" cannot be applied on 1.1, which it runs."},
     {succeeded, REASON_SUCCEEDED, DECIDE_NOTHING, DECIDE_NOTED,
@@ -513,6 +519,7 @@ static void test_eligibility(void **state)
         {hardware, REASON_HARDWARE},
         {floor_above, REASON_FLOOR},
         {base, REASON_BASE},
+        {sealed, REASON_SEALING},
         {held, REASON_DEVICE_HELD},
         {paused, REASON_ROLLOUT_PAUSED},
         {halted, REASON_ROLLOUT_HALTED},

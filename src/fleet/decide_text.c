@@ -20,6 +20,7 @@ static const char *const sentences[REASON_COUNT] = {
     [REASON_HARDWARE]  = "The release of rollout %R is not made for its hardware, %h.",
     [REASON_FLOOR]     = "The release of rollout %R is below the security version it accepts.",
     [REASON_BASE]      = "The release of rollout %R cannot be applied on %v, which it runs.",
+    [REASON_SEALING]   = "The release of rollout %R is encrypted, and the device has sent no sealing key.",
     [REASON_SUCCEEDED] = "It runs %V since rollout %R, is healthy and has confirmed it.",
     [REASON_FAILED]    = "It failed to install %V of rollout %R: %E.",
     [REASON_REVERTED]  = "It tried %V of rollout %R and fell back to what it ran before.",
