@@ -58,9 +58,9 @@ static bool unlock_key(const struct app *app, const struct release_row *release,
     return good;
 }
 
-static enum err no_key(const struct release_row *release, struct why *why)
+static enum err no_key(const struct release_row *release, enum err err, struct why *why)
 {
-    return say(why, ERR_NOT_FOUND, "release",
+    return say(why, err, "release",
                "%s %s is sealed and its content key is not on the server: publish it again from "
                "where it was added",
                release->product, release->version);
@@ -74,7 +74,7 @@ static enum err load_key(struct app *app, const struct release_row *release,
     enum err err = store_release_key(app->db, release->tenant, release->id, &stored);
 
     if (err == ERR_NOT_FOUND)
-        return no_key(release, why);
+        return no_key(release, err, why);
     TRY(app_db_failed(app, err, why));
     if (!unlock_key(app, release, buf_written(&stored), key))
         return say(why, ERR_CORRUPT, NULL,
@@ -178,7 +178,7 @@ enum err content_take(struct app *app, const struct content_upload *upload, stru
 
 enum err content_ready(const struct release_row *release, struct why *why)
 {
-    return release->sealed && !release->key_present ? no_key(release, why) : ERR_OK;
+    return release->sealed && !release->key_present ? no_key(release, ERR_INVALID, why) : ERR_OK;
 }
 
 enum err content_wrap(struct app *app, const struct device_row *device,

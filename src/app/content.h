@@ -40,5 +40,5 @@ enum err content_take_sealing_key(struct app *app, const struct device_call *cal
 enum err content_forget_sealing_key(struct app *app, const struct device_row *device) MUST_USE;
 
 /* Whether devices could get this release: it is in the clear, or its content key is here.
- * ERR_NOT_FOUND with the sentence. */
+ * ERR_INVALID with the sentence. */
 enum err content_ready(const struct release_row *release, struct why *why) MUST_USE;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/content.h"
 #include "app/facts.h"
 #include "base/check.h"
 #include "os/entropy.h"
@@ -200,6 +201,18 @@ static enum err check_person(const struct rollout_row *row, enum rollout_event_k
     return ERR_OK;
 }
 
+/* Nobody could open what would be offered. */
+static enum err check_content(struct app *app, const struct rollout_row *row,
+                              enum rollout_event_kind kind, struct why *why)
+{
+    struct release_row release;
+
+    if (kind != ROLLOUT_EV_START)
+        return ERR_OK;
+    TRY(app_db_failed(app, store_release_get(app->db, row->tenant, row->release, &release), why));
+    return content_ready(&release, why);
+}
+
 enum err steer_event(struct app *app, struct rollout_row *row, enum rollout_event_kind kind,
                      const struct steer_order *order, struct why *why)
 {
@@ -212,6 +225,7 @@ enum err steer_event(struct app *app, struct rollout_row *row, enum rollout_even
     if (!span_to_text(order->reason, reason, sizeof reason))
         return say(why, ERR_INVALID, "reason", "may have at most %u bytes", REASON_SIZE_MAX);
     TRY(check_person(row, kind, order, why));
+    TRY(check_content(app, row, kind, why));
     if (kind == ROLLOUT_EV_APPROVE)
         (void)snprintf(row->approved_by, sizeof row->approved_by, "%s", order->person);
     err = course_event(app, row, kind, &course, why);
