@@ -1,8 +1,8 @@
-/* crypto/verify.h in portable C, for cores without a library or an accelerator. */
+/* crypto/verify.h in portable C, for cores without a library: crypto/ed25519.h and crypto/p256.h.
+ * Needs no state. A port with an accelerator or a secure element supplies its own function, and
+ * may call either of them for what its hardware does not know. */
 #pragma once
 
 #include "crypto/verify.h"
 
-/* Ed25519 by itself. ES256 is asked of `es256`, which stays the caller's (an accelerator, a
- * secure element, a vendor's library); NULL: every ES256 signature is bad. */
-struct verify verify_portable(struct verify *es256);
+struct verify verify_portable(void);

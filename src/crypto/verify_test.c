@@ -26,7 +26,7 @@ struct signed_message {
 
 static bool agreed(const struct verify_key *key, struct span message, struct span signature)
 {
-    struct verify library = verify_openssl(), portable = verify_portable(&library);
+    struct verify library = verify_openssl(), portable = verify_portable();
     bool good = verify_good(&library, key, message, signature);
 
     assert_int_equal(verify_good(&portable, key, message, signature), good);
@@ -356,19 +356,50 @@ static void test_key_ids(void **state)
     assert_memory_equal(digest, it.key.kid, VERIFY_KID_SIZE);
 }
 
-static void test_without_an_accelerator(void **state)
+/* A signature that is good for a message and key made up around it: u1 * G + u2 * Q is reached by
+ * way of a doubling when Q is G, and by a sum that is infinite when Q is -G. */
+static void test_the_generator_as_a_key(void **state)
 {
-    struct verify portable = verify_portable(NULL);
-    struct prng prng = prng_seeded(9);
-    struct signed_message it = {0};
+    struct verify_key key;
+    uint8_t public[VERIFY_ES256_SIZE], signature[VERIFY_SIGNATURE_SIZE] = {[31] = 1, [63] = 1};
 
     (void)state;
-    sign(&it, KEY_ED25519, &prng);
-    assert_true(verify_good(&portable, &it.key, (struct span){it.message, it.size},
-                            (struct span){it.signature, sizeof it.signature}));
-    sign(&it, KEY_ECDSA_P256, &prng);
-    assert_false(verify_good(&portable, &it.key, (struct span){it.message, it.size},
-                             (struct span){it.signature, sizeof it.signature}));
+    from_hex("046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+             "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5",
+             public, sizeof public);
+    assert_true(verify_key_init(&key, VERIFY_ES256, (struct span){public, sizeof public}));
+    for (uint8_t i = 0; i < 64; i++) {
+        signature[31] = i;
+        signature[63] = (uint8_t)(i + 1);
+        assert_false(
+            agreed(&key, (struct span){&i, 1}, (struct span){signature, sizeof signature}));
+    }
+    from_hex("046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+             "b01cbd1c01e58065711814b583f061e9d431cca994cea1313449bf97c840ae0a",
+             public, sizeof public);
+    assert_true(verify_key_init(&key, VERIFY_ES256, (struct span){public, sizeof public}));
+    digest_of(DIGEST_SHA256, SPAN_LITERAL("m"), signature);
+    signature[63] = 1; /* s = 1 and r = e: e * G + e * -G */
+    assert_false(agreed(&key, SPAN_LITERAL("m"), (struct span){signature, sizeof signature}));
+}
+
+/* The point's x lies between the order and p, so r is less than it: one in 2^128 by chance. The key
+ * was computed from the signature. */
+static void test_an_x_past_the_order(void **state)
+{
+    struct verify_key key;
+    uint8_t public[VERIFY_ES256_SIZE], signature[VERIFY_SIGNATURE_SIZE];
+
+    (void)state;
+    from_hex("04cb02ca39366b084959e4478b1424a4ace29c7e2eca4dd30e7402a1aa66942ff1"
+             "ec6c85837a0786d4289d6dc47f1d156c8ba961f9721925b7e37cb6720f91ddb0",
+             public, sizeof public);
+    from_hex("0000000000000000000000000000000000000000000000000000000000000003"
+             "0000000000000000000000000000000000000000000000000000000000000005",
+             signature, sizeof signature);
+    assert_true(verify_key_init(&key, VERIFY_ES256, (struct span){public, sizeof public}));
+    assert_true(agreed(&key, SPAN_LITERAL("m"), (struct span){signature, sizeof signature}));
+    assert_false(agreed(&key, SPAN_LITERAL("n"), (struct span){signature, sizeof signature}));
 }
 
 static void test_public_keys_do_not_sign(void **state)
@@ -424,7 +455,8 @@ int main(void)
         cmocka_unit_test(test_a_key_off_the_curve),
         cmocka_unit_test(test_p256_key_forms),
         cmocka_unit_test(test_key_ids),
-        cmocka_unit_test(test_without_an_accelerator),
+        cmocka_unit_test(test_the_generator_as_a_key),
+        cmocka_unit_test(test_an_x_past_the_order),
         cmocka_unit_test(test_public_keys_do_not_sign),
         cmocka_unit_test(test_sha512_as_the_library_has_it),
     };

@@ -73,7 +73,7 @@ static struct span span_over(const struct bytes *bytes)
 static bool good_sign1(struct span in, const struct verify_key *key, struct span domain)
 {
     uint8_t room[ROOM];
-    struct verify verify = verify_openssl(), portable = verify_portable(&verify);
+    struct verify verify = verify_openssl(), portable = verify_portable();
     struct cose_check check = {&verify, domain, room, sizeof room};
     struct cose_sign1 message;
     bool good;
