@@ -69,6 +69,14 @@ enum err tuf_client_target_file(struct tuf_client *client, const struct tuf_fetc
 enum err tuf_client_load_all(struct tuf_client *client, const struct tuf_fetch *fetch,
                              struct why *why) MUST_USE;
 
+/* The targets of a delegated role that are at hand, verified by the top-level targets themselves;
+ * borrowed until the next search or refresh. NULL: there are none. */
+const struct tuf_metadata *tuf_client_delegated(const struct tuf_client *client, const char *role);
+
+/* When the first of the targets at hand expires, top-level or delegated. There are some: a refresh
+ * and a search went through. */
+struct utc tuf_client_targets_expire(const struct tuf_client *client);
+
 /* Every target that a search finds in the roles at hand (after tuf_client_load_all(): all), once,
  * in the order of their names, as the search finds it. Stops at the first failure, bad facts
  * or that of `each`. */

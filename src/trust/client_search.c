@@ -77,6 +77,27 @@ static bool vouched_for(const struct client_role *role, const struct client_role
     return false;
 }
 
+const struct tuf_metadata *tuf_client_delegated(const struct tuf_client *client, const char *role)
+{
+    const struct client_role *known = find_role(client, role);
+
+    return known && vouched_for(known, client->roles[0]) ? known->metadata : NULL;
+}
+
+struct utc tuf_client_targets_expire(const struct tuf_client *client)
+{
+    struct utc first = {INT64_MAX};
+
+    CHECK(client->role_count > 0);
+    for (size_t i = 0; i < client->role_count; i++) {
+        struct utc expires = tuf_metadata_expires(client->roles[i]->metadata);
+
+        if (expires.ms < first.ms)
+            first = expires;
+    }
+    return first;
+}
+
 static void vouch(struct client_role *role, const struct client_role *delegator)
 {
     const struct client_role **longer =
