@@ -21,7 +21,7 @@
 #define NATIVE_DER_SIZE_MAX         4096u /* bytes of one certificate or signing request */
 #define NATIVE_SEALING_KEY_SIZE_MAX 66u   /* bytes: kind and public key, crypto/wrap.h */
 #define NATIVE_NONCE_SIZE           16u   /* bytes: fresh for every poll */
-#define NATIVE_SIGNED_SIZE_MAX      1024u /* bytes of a signed assignment, see format/assignment.h */
+#define NATIVE_SIGNED_SIZE_MAX      1024u /* bytes of a signed assignment, see format/mandate.h */
 
 /* Known or not; when it is, all 32 bytes count. */
 struct native_digest {

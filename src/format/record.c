@@ -22,14 +22,19 @@ enum record_key {
     KEY_BANK_0,
     KEY_BANK_1,
     KEY_WORK,
-    KEY_REPORT
+    KEY_REPORT,
+    KEY_FORM,
+    KEY_FLOOR_WANTED,
+    KEY_EPOCH,
+    KEY_MANDATE
 };
 
 enum image_key {
     IMAGE_SHA256 = 1,
     IMAGE_LENGTH,
     IMAGE_SECURITY_VERSION,
-    IMAGE_VERSION
+    IMAGE_VERSION,
+    IMAGE_RELEASE_COUNTER
 };
 
 enum work_key {
@@ -48,6 +53,13 @@ enum report_key {
     REPORT_REASON
 };
 
+enum mandate_key {
+    MANDATE_SEQUENCE = 1,
+    MANDATE_KEY_ID,
+    MANDATE_ASSIGNMENT,
+    MANDATE_OPEN
+};
+
 static void write_uint(struct buf *out, uint32_t key, uint64_t value)
 {
     cbor_write_uint(out, key);
@@ -57,7 +69,7 @@ static void write_uint(struct buf *out, uint32_t key, uint64_t value)
 static void write_image(struct buf *out, uint32_t key, const struct record_image *image)
 {
     cbor_write_uint(out, key);
-    cbor_write_map(out, image->known ? 4 : 0);
+    cbor_write_map(out, image->known ? 5 : 0);
     if (!image->known)
         return;
     cbor_write_uint(out, IMAGE_SHA256);
@@ -66,6 +78,7 @@ static void write_image(struct buf *out, uint32_t key, const struct record_image
     write_uint(out, IMAGE_SECURITY_VERSION, image->security_version);
     cbor_write_uint(out, IMAGE_VERSION);
     cbor_write_text(out, span_of(image->version));
+    write_uint(out, IMAGE_RELEASE_COUNTER, image->release_counter);
 }
 
 static void write_work(struct buf *out, const struct record_work *work)
@@ -92,11 +105,24 @@ static void write_report(struct buf *out, const struct record_report *report)
     write_uint(out, REPORT_REASON, report->reason);
 }
 
+static void write_mandate(struct buf *out, const struct record_mandate *last)
+{
+    cbor_write_uint(out, KEY_MANDATE);
+    cbor_write_map(out, 4);
+    write_uint(out, MANDATE_SEQUENCE, last->sequence);
+    cbor_write_uint(out, MANDATE_KEY_ID);
+    cbor_write_bytes(out, (struct span){last->key_id, RECORD_KEY_ID_SIZE});
+    write_uint(out, MANDATE_ASSIGNMENT, last->assignment);
+    cbor_write_uint(out, MANDATE_OPEN);
+    cbor_write_bool(out, last->open);
+}
+
 static void write_record(struct buf *out, const struct record *record)
 {
     bool work = record->work.assignment != 0, report = record->report.id != 0;
+    bool mandate = record->last.sequence != 0;
 
-    cbor_write_map(out, 9u + work + report);
+    cbor_write_map(out, 12u + work + report + mandate);
     write_uint(out, KEY_STATE, record->state);
     write_uint(out, KEY_BOOT_COUNT, record->boot_count);
     write_uint(out, KEY_SECURITY_FLOOR, record->security_floor);
@@ -110,6 +136,11 @@ static void write_record(struct buf *out, const struct record *record)
         write_work(out, &record->work);
     if (report)
         write_report(out, &record->report);
+    write_uint(out, KEY_FORM, RECORD_FORM);
+    write_uint(out, KEY_FLOOR_WANTED, record->floor_wanted);
+    write_uint(out, KEY_EPOCH, record->epoch);
+    if (mandate)
+        write_mandate(out, &record->last);
 }
 
 enum err record_encode(const struct record *record, uint32_t sequence, struct buf *out)
@@ -184,6 +215,9 @@ static enum err read_image(struct cbor_reader *reader, struct record_image *out)
         case IMAGE_VERSION:
             TRY(read_version(reader, out->version));
             break;
+        case IMAGE_RELEASE_COUNTER:
+            TRY(read_u32(reader, &out->release_counter));
+            break;
         default:
             TRY(cbor_skip(reader));
         }
@@ -253,6 +287,45 @@ static enum err read_report(struct cbor_reader *reader, struct record_report *ou
     return ERR_OK;
 }
 
+static enum err read_key_id(struct cbor_reader *reader, uint8_t out[RECORD_KEY_ID_SIZE])
+{
+    struct span bytes;
+
+    TRY(cbor_read_bytes(reader, &bytes));
+    if (bytes.size != RECORD_KEY_ID_SIZE)
+        return ERR_CORRUPT;
+    memcpy(out, bytes.at, RECORD_KEY_ID_SIZE);
+    return ERR_OK;
+}
+
+static enum err read_mandate(struct cbor_reader *reader, struct record_mandate *out)
+{
+    int64_t key = CBOR_NO_KEY;
+    uint32_t count;
+
+    TRY(cbor_read_map(reader, &count));
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(cbor_read_key(reader, &key));
+        switch (key) {
+        case MANDATE_SEQUENCE:
+            TRY(cbor_read_uint(reader, &out->sequence));
+            break;
+        case MANDATE_KEY_ID:
+            TRY(read_key_id(reader, out->key_id));
+            break;
+        case MANDATE_ASSIGNMENT:
+            TRY(cbor_read_uint(reader, &out->assignment));
+            break;
+        case MANDATE_OPEN:
+            TRY(cbor_read_bool(reader, &out->open));
+            break;
+        default:
+            TRY(cbor_skip(reader));
+        }
+    }
+    return ERR_OK;
+}
+
 static enum err read_member(struct cbor_reader *reader, int64_t key, struct record *out)
 {
     switch (key) {
@@ -278,6 +351,12 @@ static enum err read_member(struct cbor_reader *reader, int64_t key, struct reco
         return read_work(reader, &out->work);
     case KEY_REPORT:
         return read_report(reader, &out->report);
+    case KEY_FLOOR_WANTED:
+        return read_u32(reader, &out->floor_wanted);
+    case KEY_EPOCH:
+        return read_u32(reader, &out->epoch);
+    case KEY_MANDATE:
+        return read_mandate(reader, &out->last);
     default:
         return cbor_skip(reader);
     }

@@ -16,7 +16,10 @@
 #include "base/span.h"
 
 #define RECORD_SLOTS     2u
-#define RECORD_SLOT_SIZE 768u /* bytes; the largest record takes 418 */
+#define RECORD_SLOT_SIZE 768u /* bytes; the largest record takes 484 */
+#define RECORD_FORM      2u   /* of what is written; absent in the first one */
+
+#define RECORD_KEY_ID_SIZE 8u /* bytes of a key id, as crypto/verify.h */
 
 struct record_slot_ops {
     /* Read the whole slot, RECORD_SLOT_SIZE bytes, whatever is there. A slot that was never
@@ -39,7 +42,16 @@ struct record_image {
     uint8_t sha256[DIGEST_SIZE];
     uint64_t length; /* bytes */
     uint32_t security_version;
+    uint32_t release_counter; /* as its signer counts; 0 = not stated */
     char version[VERSION_SIZE_MAX + 1];
+};
+
+/* The mandate (format/mandate.h) that was accepted last. */
+struct record_mandate {
+    uint64_t sequence; /* 0 = none yet */
+    uint8_t key_id[RECORD_KEY_ID_SIZE];
+    uint64_t assignment;
+    bool open; /* the assignment is in hand: its mandate may come once more */
 };
 
 /* The work in hand; all of it from verified release facts but the assignment. */
@@ -63,14 +75,17 @@ struct record_report {
 struct record {
     uint32_t state; /* enum agent_state */
     uint32_t boot_count;
-    uint32_t security_floor;      /* nothing below it is installed */
-    uint64_t report_next;         /* no report id from here on has ever been used */
-    uint32_t poll_failures;       /* polls that failed in a row; drives their back-off */
-    uint32_t work_failures;       /* tries of the work in hand, likewise */
-    uint32_t attempts;            /* bad chunks or lists in a row; starts in a trial */
+    uint32_t security_floor; /* nothing below it is installed */
+    uint32_t floor_wanted;   /* by confirmed images; the floor follows when the other bank may */
+    uint32_t epoch;          /* of report ids, drawn when the record was made; 0 = form 1 */
+    uint64_t report_next;    /* no report id from here on has ever been used */
+    uint32_t poll_failures;  /* polls that failed in a row; drives their back-off */
+    uint32_t work_failures;  /* tries of the work in hand, likewise */
+    uint32_t attempts;       /* bad chunks or lists in a row; starts in a trial */
     struct record_image banks[2]; /* what is in them */
     struct record_work work;
     struct record_report report;
+    struct record_mandate last;
 };
 
 /* The newest whole record. ERR_NOT_FOUND when neither slot holds one, then with `out` untouched;

@@ -51,7 +51,8 @@ static const struct record_slot_ops slot_ops = {slot_read, slot_write};
 
 static struct record_image image_of(uint8_t first, const char *version)
 {
-    struct record_image image = {.known = true, .length = 300000, .security_version = 3};
+    struct record_image image = {
+        .known = true, .length = 300000, .security_version = 3, .release_counter = first / 32 + 11};
 
     for (uint32_t i = 0; i < DIGEST_SIZE; i++)
         image.sha256[i] = (uint8_t)(first + i);
@@ -64,6 +65,8 @@ static struct record example(void)
     struct record record = {.state = 12,
                             .boot_count = 14,
                             .security_floor = 2,
+                            .floor_wanted = 3,
+                            .epoch = 0x5eed0001,
                             .report_next = 1000064,
                             .poll_failures = 1,
                             .banks = {image_of(0x00, "1.4.2"), image_of(0x40, "1.5.0")},
@@ -71,7 +74,11 @@ static struct record example(void)
                                      .image = image_of(0x40, "1.5.0"),
                                      .chunk_size = 65536,
                                      .security_floor = 3},
-                            .report = {.id = 1000002, .phase = 6, .err = 4, .reason = 15}};
+                            .report = {.id = 1000002, .phase = 6, .err = 4, .reason = 15},
+                            .last = {.sequence = 1795600954,
+                                     .key_id = {0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7},
+                                     .assignment = 4711,
+                                     .open = true}};
 
     memset(record.work.chunks_sha256, 0xCC, DIGEST_SIZE);
     return record;
@@ -108,6 +115,25 @@ static void test_golden_bytes(void **state)
     assert_same(&record, &decoded);
 }
 
+/* What an agent before mandates wrote: all of it is still there, and what it did not know is none.
+ */
+static void test_first_form_is_read(void **state)
+{
+    struct record record = example(), decoded;
+    uint8_t golden[RECORD_SLOT_SIZE];
+    uint32_t sequence = 0;
+    size_t size = golden_load(golden_dir, "record-1", golden, sizeof golden);
+
+    (void)state;
+    assert_int_equal(record_decode((struct span){golden, size}, &decoded, &sequence), ERR_OK);
+    assert_int_equal(sequence, 42);
+    record.floor_wanted = record.epoch = 0;
+    record.last = (struct record_mandate){0};
+    record.banks[0].release_counter = record.banks[1].release_counter = 0;
+    record.work.image.release_counter = 0;
+    assert_same(&record, &decoded);
+}
+
 static void test_the_largest_record_fits(void **state)
 {
     struct record record = example();
@@ -116,13 +142,15 @@ static void test_the_largest_record_fits(void **state)
 
     (void)state;
     record.state = record.boot_count = record.security_floor = UINT32_MAX;
+    record.floor_wanted = record.epoch = UINT32_MAX;
+    record.last.sequence = record.last.assignment = UINT64_MAX;
     record.poll_failures = record.work_failures = record.attempts = UINT32_MAX;
     record.report_next = record.work.assignment = record.report.id = UINT64_MAX;
     record.report.phase = record.report.err = record.report.reason = UINT32_MAX;
     record.work.chunk_size = record.work.security_floor = UINT32_MAX;
     for (struct record_image *image = record.banks; image < record.banks + 2; image++) {
         image->length = UINT64_MAX;
-        image->security_version = UINT32_MAX;
+        image->security_version = image->release_counter = UINT32_MAX;
         memset(image->version, 'v', VERSION_SIZE_MAX);
     }
     record.work.image = record.banks[0];
@@ -253,6 +281,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_bytes),
+        cmocka_unit_test(test_first_form_is_read),
         cmocka_unit_test(test_the_largest_record_fits),
         cmocka_unit_test(test_slots_in_turn_newest_wins),
         cmocka_unit_test(test_torn_at_every_byte),
