@@ -31,11 +31,18 @@ enum err agent_finish(struct agent *agent, enum native_phase phase, enum err err
 /* Set work_due to the next try: full jitter, doubling bounds, never before the server wants. */
 void agent_back_off(struct agent *agent, struct instant now, uint32_t server_retry_s);
 
+/* What the answer to a check says is in the way; `usual` if it does not say. */
+enum agent_reason agent_hindrance(const struct agent_event *event, enum agent_reason usual);
+
 /* The work makes progress: the next failure starts from the smallest bound again. */
 void agent_progress(struct agent *agent);
 
 /* Whether a state just entered must wait first, because it failed before power was lost. */
 bool agent_waits_first(struct agent *agent, struct instant now);
+
+/* Raise the security floor as far as confirmed images want it and no bank that can still be booted
+ * would be left below it. Only while nothing is in hand. */
+void agent_raise_floor(struct agent *agent);
 
 const struct bank *agent_spare(const struct agent *agent);
 struct record_image *agent_image(struct agent *agent, bool running);

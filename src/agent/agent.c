@@ -136,12 +136,25 @@ static bool resets(const struct agent_orders *orders)
     return orders->count > 0 && orders->list[orders->count - 1].kind == AGENT_DO_RESET;
 }
 
+/* The floor's second place follows the record. A keep that refuses is tried again with the next
+ * save: the record alone will do until it is lost. */
+static void keep_floor(struct agent *agent)
+{
+    const struct keep *keep = agent->world.keep;
+
+    if (!keep || agent->record.security_floor <= agent->floor_kept)
+        return;
+    if (keep->ops->write(keep->self, agent->record.security_floor) == ERR_OK)
+        agent->floor_kept = agent->record.security_floor;
+}
+
 static enum err save(struct agent *agent)
 {
     if (!agent->dirty)
         return ERR_OK;
     TRY(record_save(agent->world.slots, &agent->record, &agent->sequence));
     agent->dirty = false;
+    keep_floor(agent);
     return ERR_OK;
 }
 
@@ -271,7 +284,8 @@ static bool world_sensible(const struct agent_world *world)
 {
     const struct agent_config *config = world->config;
 
-    return bank_sensible(world->banks[0], config->slice_size) &&
+    return config->name && config->product && config->hardware &&
+           bank_sensible(world->banks[0], config->slice_size) &&
            bank_sensible(world->banks[1], config->slice_size) &&
            world->room.chunk_size >= CHUNK_SIZE_MIN && world->room.list_size >= DIGEST_SIZE &&
            config->attempts_max > 0 && config->trial_s > 0 && config->trial_starts_max > 0 &&
@@ -279,13 +293,31 @@ static bool world_sensible(const struct agent_world *world)
            config->retry_s_max >= config->retry_s_min;
 }
 
-/* No record at all: a new device, or one that lost both slots. Report ids start anywhere, so that
- * they do not meet those used before. */
+/* No record at all: a new device, or one that lost both slots. Report ids start anywhere and in
+ * an epoch of their own, so that they are neither those used before nor taken for older ones. */
 static void begin_record(struct agent *agent)
 {
     agent->record = (struct record){0};
+    agent->record.epoch = 1 + (uint32_t)prng_below(&agent->prng, UINT32_MAX);
     agent->record.report_next = 1 + (prng_next(&agent->prng) >> 20);
     agent->sequence = 0;
+}
+
+/* The floor is the highest that any of its places remembers, so that none of them can be lost to
+ * get below it: record, keep, and what the host can prove. */
+static void gather_floor(struct agent *agent)
+{
+    const struct keep *keep = agent->world.keep;
+    uint32_t floor = agent->world.config->security_floor;
+
+    if (keep && keep->ops->read(keep->self, &agent->floor_kept) != ERR_OK)
+        agent->floor_kept = 0;
+    if (agent->floor_kept > floor)
+        floor = agent->floor_kept;
+    if (floor > agent->record.security_floor)
+        agent->record.security_floor = floor;
+    if (agent->record.floor_wanted < agent->record.security_floor)
+        agent->record.floor_wanted = agent->record.security_floor;
 }
 
 static bool report_sensible(const struct record *record)
@@ -352,6 +384,7 @@ enum err agent_start(struct agent *agent, const struct agent_world *world, struc
     else if (err != ERR_OK)
         return err;
     tame_record(&agent->record, &world->room);
+    gather_floor(agent);
     agent->record.boot_count++;
     agent->report_next = agent->record.report_next;
 
@@ -416,5 +449,6 @@ void agent_report(const struct agent *agent, const struct agent_report *report,
         .reason = span_of(agent_reason_name(report->reason)),
         .percent = report->percent,
         .boot_count = agent->record.boot_count,
+        .epoch = agent->record.epoch,
     };
 }

@@ -3,8 +3,9 @@
  * The core owns no memory, no clock and no socket. Its host (a Linux daemon, a Cortex-M main
  * loop or the lab) feeds it events through agent_step() and carries out the orders that come
  * back. Storage is the one thing it touches itself: two banks, the boot loader and its own
- * record, each through a small struct of functions. It decides nothing about trust: facts come
- * from a host that has verified their signatures; the core checks every byte against them.
+ * record, each through a small struct of functions. Signatures are checked by the host; what
+ * follows from them is decided here, by the accept rule (agent/accept.h), and every byte is checked
+ * against what was signed.
  *
  *     IDLE --offer--> RESOLVING --facts--> CHECKING --room--> LISTING --list--> SCANNING
  *                         |                                                        |
@@ -24,9 +25,10 @@
  * columns BOOTED, BOOTED_TRIAL, BOOTED_REVERTED). */
 #pragma once
 
+#include "agent/accept.h"
 #include "agent/bank.h"
 #include "agent/boot.h"
-#include "agent/reason.h"
+#include "agent/keep.h"
 #include "base/prng.h"
 #include "base/span.h"
 #include "base/time.h"
@@ -125,8 +127,9 @@ struct agent_orders {
 enum agent_event_kind {
     AGENT_EV_WAKE,    /* the time asked for has come; early or repeated ones do no harm */
     AGENT_EV_ANSWER,  /* to a poll: `answer` */
-    AGENT_EV_FACTS,   /* verified facts of the target: `facts` */
-    AGENT_EV_READY,   /* to a check: `ready`: ERR_OK, ERR_AGAIN busy, ERR_TOO_BIG no room */
+    AGENT_EV_FACTS,   /* verified facts of the target and who wants it: `evidence` */
+    AGENT_EV_READY,   /* to a check: `ready`: ERR_OK, ERR_AGAIN busy, ERR_TOO_BIG no room; with
+                         `hindrance`, if it is not the usual one: AGENT_REASON_POWER */
     AGENT_EV_BYTES,   /* the next piece of the transfer: `bytes` */
     AGENT_EV_VERDICT, /* to a report: `verdict` */
     AGENT_EV_HEALTH,  /* the health check ended: `health` */
@@ -140,8 +143,11 @@ struct agent_event {
     struct instant now;
     union {
         const struct native_answer *answer;
-        const struct release_facts *facts;
-        enum err ready;
+        const struct accept_evidence *evidence;
+        struct {
+            enum err ready;
+            enum agent_reason hindrance;
+        };
         struct {
             enum agent_stream stream;
             uint64_t at; /* offset; pieces that are not the next ones are ignored */
@@ -169,10 +175,13 @@ struct agent_room {
 };
 
 struct agent_config {
+    const char *name; /* of the device, as assignments address it */
     const char *product;
     const char *hardware;
     struct record_image factory; /* what the running bank holds if the record does not know;
                                     believed only after measuring. `known` false = no idea */
+    uint32_t security_floor;     /* what is certain without the record: the factory's, or proved by
+                                    the signed facts of the image that is running */
     uint32_t slice_size;         /* bytes read back or erased in one step; at least erase_size */
     uint32_t attempts_max;       /* bad chunks or chunk lists in a row before giving up */
     uint32_t trial_s;            /* for health and the way to the server */
@@ -189,6 +198,7 @@ struct agent_world {
     const struct bank *banks[AGENT_BANKS];
     const struct boot *boot;
     const struct record_slots *slots;
+    const struct keep *keep; /* NULL: none */
     struct agent_room room;
     const struct agent_config *config;
 };
@@ -214,6 +224,7 @@ struct agent {
     struct instant trial_due;          /* the end of the trial */
     bool window_known;
 
+    uint32_t floor_kept;   /* the floor in the keep */
     uint64_t report_next;  /* id of the next report; below record.report_next */
     uint64_t asked_id;     /* report whose verdict the state waits for; 0 = none */
     uint64_t told_id;      /* last report about progress; 0 = none */

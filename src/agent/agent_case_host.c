@@ -84,6 +84,28 @@ static enum err boot_confirm(void *self)
     return ERR_OK;
 }
 
+static enum err keep_read(void *self, uint32_t *floor_out)
+{
+    const struct agent_case *bench = self;
+
+    if (bench->floor_kept == 0)
+        return ERR_NOT_FOUND;
+    *floor_out = bench->floor_kept;
+    return ERR_OK;
+}
+
+static enum err keep_write(void *self, uint32_t floor)
+{
+    struct agent_case *bench = self;
+
+    if (bench->keep_broken)
+        return ERR_STORAGE;
+    CHECK(floor > bench->floor_kept);
+    bench->floor_kept = floor;
+    return ERR_OK;
+}
+
+static const struct keep_ops keep_ops = {keep_read, keep_write};
 static const struct bank_ops bank_ops = {bank_read, bank_erase, bank_write};
 static const struct record_slot_ops slot_ops = {slot_read, slot_write};
 static const struct boot_ops boot_ops = {boot_look, boot_try_once, boot_confirm};
@@ -122,7 +144,9 @@ void case_begin(struct agent_case *bench)
         bench->bank_ports[i] = (struct bank){&bank_ops, &bench->banks[i], CASE_BANK_SIZE, 1024, 16};
     bench->boot_port = (struct boot){&boot_ops, bench};
     bench->slot_port = (struct record_slots){&slot_ops, bench};
+    bench->keep_port = (struct keep){&keep_ops, bench};
     bench->config = (struct agent_config){
+        .name = "pump-17",
         .product = "pump",
         .hardware = "rev-b",
         .factory = {.known = true, .length = CASE_IMAGE_SIZE, .security_version = 1},
@@ -140,6 +164,7 @@ void case_begin(struct agent_case *bench)
     bench->world = (struct agent_world){.banks = {&bench->bank_ports[0], &bench->bank_ports[1]},
                                         .boot = &bench->boot_port,
                                         .slots = &bench->slot_port,
+                                        .keep = &bench->keep_port,
                                         .room = {bench->list_room, sizeof bench->list_room,
                                                  bench->chunk_room, sizeof bench->chunk_room},
                                         .config = &bench->config};
@@ -280,14 +305,46 @@ void case_answer(struct agent_case *bench, enum native_answer_kind kind, uint64_
         answer.sha256.known = true;
         memcpy(answer.sha256.at, bench->firmware[version - 1].facts.sha256, DIGEST_SIZE);
     }
+    bench->asked = kind;
     step(bench, (struct agent_event){.kind = AGENT_EV_ANSWER, .answer = &answer});
     say_step(bench, names[kind]);
 }
 
+struct accept_evidence *case_evidence(struct agent_case *bench, const struct release_facts *facts)
+{
+    bool back = bench->asked == NATIVE_ROLLBACK;
+
+    bench->evidence = (struct accept_evidence){
+        .chain = ERR_OK,
+        .facts = facts,
+        .target = SPAN_LITERAL("pump/fw"),
+        .root_version = 1,
+        .signature = ACCEPT_SIGNED,
+        .mandate = {.device = SPAN_LITERAL("pump-17"),
+                    .sequence = ++bench->sequence,
+                    .nonce_known = true,
+                    .issued_s = 1795600954,
+                    .id = bench->agent.record.work.assignment,
+                    .action = back ? MANDATE_ROLLBACK : MANDATE_INSTALL,
+                    .target = SPAN_LITERAL("pump/fw")},
+        .key_id = {1, 2, 3, 4, 5, 6, 7, 8},
+        .nonce_known = true,
+        .now = {1795600960000},
+    };
+    memcpy(bench->evidence.mandate.sha256, facts->sha256, DIGEST_SIZE);
+    return &bench->evidence;
+}
+
+void case_judge(struct agent_case *bench)
+{
+    step(bench, (struct agent_event){.kind = AGENT_EV_FACTS, .evidence = &bench->evidence});
+    say_step(bench, "facts");
+}
+
 void case_facts(struct agent_case *bench, const struct release_facts *facts)
 {
-    step(bench, (struct agent_event){.kind = AGENT_EV_FACTS, .facts = facts});
-    say_step(bench, "facts");
+    (void)case_evidence(bench, facts);
+    case_judge(bench);
 }
 
 void case_ready(struct agent_case *bench, enum err err)

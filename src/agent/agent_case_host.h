@@ -42,6 +42,13 @@ struct agent_case {
     struct agent_world world;
     uint8_t list_room[CASE_CHUNKS * DIGEST_SIZE], chunk_room[CASE_CHUNK_SIZE];
 
+    enum native_answer_kind asked;   /* by the last answer */
+    uint64_t sequence;               /* of the last mandate; grows with every one */
+    struct accept_evidence evidence; /* of the last case_evidence() */
+    uint32_t floor_kept;
+    bool keep_broken;
+    struct keep keep_port;
+
     struct instant now;
     struct agent_orders orders; /* of the last step */
     enum err err;               /* ... and what it returned */
@@ -62,6 +69,11 @@ void case_wake(struct agent_case *bench); /* at the time the agent asked for */
 void case_answer(struct agent_case *bench, enum native_answer_kind kind, uint64_t assignment,
                  uint32_t version, uint32_t not_before_s);
 void case_facts(struct agent_case *bench, const struct release_facts *facts);
+
+/* What case_facts() makes: everything good, and signed for the assignment in hand. To be spoiled
+ * and handed over with case_judge(). Borrows the facts. */
+struct accept_evidence *case_evidence(struct agent_case *bench, const struct release_facts *facts);
+void case_judge(struct agent_case *bench);
 void case_ready(struct agent_case *bench, enum err err);
 void case_list(struct agent_case *bench, uint32_t version);
 void case_bytes(struct agent_case *bench, uint32_t version, uint64_t from, uint32_t size);

@@ -83,8 +83,8 @@ static void put_into(struct agent_case *bench, enum agent_state state)
 }
 
 /* The event that is `input` in the present state. False when there is no such event. */
-static bool event_of(const struct agent_case *bench, enum agent_input input,
-                     struct native_answer *answer, struct agent_event *event)
+static bool event_of(struct agent_case *bench, enum agent_input input, struct native_answer *answer,
+                     struct agent_event *event)
 {
     const struct agent *agent = &bench->agent;
     bool in_hand = agent->record.work.assignment != 0;
@@ -107,7 +107,7 @@ static bool event_of(const struct agent_case *bench, enum agent_input input,
         return true;
     case INPUT_FACTS:
         event->kind = AGENT_EV_FACTS;
-        event->facts = &bench->firmware[1].facts;
+        event->evidence = case_evidence(bench, &bench->firmware[1].facts);
         return true;
     case INPUT_READY:
         event->kind = AGENT_EV_READY;

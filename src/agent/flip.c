@@ -68,7 +68,7 @@ enum err take_leave_to_reset(struct agent *agent, const struct agent_event *even
     if (err == ERR_OK)
         return ERR_OK;
     if (agent->record.work_failures == 0 && !agent->asked) /* a staged device stays staged */
-        agent_tell(agent, PHASE_DOWNLOADING, AGENT_REASON_BUSY, out);
+        agent_tell(agent, PHASE_DOWNLOADING, agent_hindrance(event, AGENT_REASON_BUSY), out);
     wait_to_ask(agent, event->now, 0);
     return ERR_AGAIN;
 }
@@ -215,8 +215,9 @@ static enum err succeed(struct agent *agent)
 {
     struct record *record = &agent->record;
 
-    if (record->security_floor < record->work.security_floor)
-        record->security_floor = record->work.security_floor;
+    if (record->floor_wanted < record->work.security_floor)
+        record->floor_wanted = record->work.security_floor;
+    agent_raise_floor(agent);
     (void)agent_finish(agent, PHASE_SUCCEEDED, ERR_OK, AGENT_REASON_NONE); /* not an error here */
     return ERR_OK;
 }
@@ -373,9 +374,11 @@ enum err acknowledge(struct agent *agent, const struct agent_event *event, struc
         agent->boot.verdict = BOOT_NORMAL;
     agent->record.work = (struct record_work){0};
     agent->record.report = (struct record_report){0};
+    agent->record.last.open = false;
     agent->record.work_failures = 0;
     agent->record.attempts = 0;
     agent->dirty = true;
+    agent_raise_floor(agent); /* the other bank may have become one that nobody can boot */
     return ERR_OK;
 }
 

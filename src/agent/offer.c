@@ -31,6 +31,7 @@ enum err settle_in(struct agent *agent, const struct agent_event *event, struct 
 
     (void)event, (void)out;
     calm_boot(agent);
+    agent_raise_floor(agent);
     if (agent_image(agent, true)->known || !factory->known ||
         factory->length > agent->world.banks[agent->boot.running]->size)
         return ERR_OK;
@@ -119,35 +120,6 @@ static enum err refuse(struct agent *agent, enum err err, enum agent_reason reas
     return agent_finish(agent, PHASE_REFUSED, err, reason);
 }
 
-/* Product, hardware, security floor and base, in the words of the record. */
-static enum agent_reason misfit(const struct agent *agent, const struct release_facts *facts)
-{
-    const struct record_image *running = &agent->record.banks[agent->boot.running];
-    struct release_device device = {
-        .product = agent->world.config->product,
-        .hardware = agent->world.config->hardware,
-        .version = running->known ? running->version : NULL,
-        .sha256 = running->known ? running->sha256 : NULL,
-        .security_floor = agent->record.security_floor,
-    };
-
-    switch (release_fit(facts, &device)) {
-    case RELEASE_FITS:
-        return AGENT_REASON_NONE;
-    case RELEASE_OTHER_PRODUCT:
-        return AGENT_REASON_PRODUCT;
-    case RELEASE_OTHER_HARDWARE:
-        return AGENT_REASON_HARDWARE;
-    case RELEASE_BELOW_FLOOR:
-        return AGENT_REASON_FLOOR;
-    case RELEASE_OTHER_BASE:
-        /* Going back is not applying an update: what is in the other bank was whole before. */
-        return agent->record.work.download_barred ? AGENT_REASON_NONE : AGENT_REASON_BASE;
-    }
-    CHECK(!"a fit of some kind");
-    return AGENT_REASON_FACTS;
-}
-
 static bool fits_storage(const struct agent *agent, const struct release_facts *facts)
 {
     const struct agent_room *room = &agent->world.room;
@@ -165,6 +137,7 @@ static void keep_facts(struct record_work *work, const struct release_facts *fac
         .known = true,
         .length = facts->length,
         .security_version = facts->security_version,
+        .release_counter = facts->release_counter,
     };
     memcpy(work->image.sha256, facts->sha256, DIGEST_SIZE);
     memcpy(work->image.version, facts->version, sizeof work->image.version);
@@ -173,31 +146,76 @@ static void keep_facts(struct record_work *work, const struct release_facts *fac
     work->security_floor = facts->security_floor;
 }
 
+static bool other_holds(const struct agent *agent, const struct release_facts *facts)
+{
+    const struct record_image *other = &agent->record.banks[1 - agent->boot.running];
+
+    return other->known && memcmp(other->sha256, facts->sha256, DIGEST_SIZE) == 0;
+}
+
+/* What stands in the way of a download, as far as it can be known before asking the host. */
+static enum agent_reason hindrance(const struct agent *agent,
+                                   const struct accept_evidence *evidence)
+{
+    const struct release_facts *facts = evidence->facts;
+
+    if (!facts || release_facts_check(facts, NULL) != ERR_OK ||
+        agent->record.work.download_barred || other_holds(agent, facts))
+        return AGENT_REASON_NONE; /* not asked, or refused for more than that */
+    return fits_storage(agent, facts) ? AGENT_REASON_NONE : AGENT_REASON_SIZE;
+}
+
+/* The accept rule, in the words of the record. */
+static enum agent_reason judge(const struct agent *agent, const struct accept_evidence *evidence)
+{
+    const struct agent_config *config = agent->world.config;
+    const struct record *record = &agent->record;
+    struct accept_question question = {
+        .evidence = evidence,
+        .offer = {.assignment = record->work.assignment,
+                  .target = span_of(agent->target),
+                  .sha256 = agent->expected,
+                  .download_barred = record->work.download_barred},
+        .device = {.name = config->name,
+                   .product = config->product,
+                   .hardware = config->hardware,
+                   .running = &record->banks[agent->boot.running],
+                   .last = &record->last,
+                   .security_floor = record->security_floor},
+        .hindrance = hindrance(agent, evidence),
+    };
+
+    return accept_judge(&question);
+}
+
+/* From here on only this mandate, or a newer one, is obeyed. */
+static void keep_mandate(struct agent *agent, const struct accept_evidence *evidence)
+{
+    struct record_mandate *last = &agent->record.last;
+
+    *last = (struct record_mandate){
+        .sequence = evidence->mandate.sequence, .assignment = evidence->mandate.id, .open = true};
+    memcpy(last->key_id, evidence->key_id, sizeof last->key_id);
+    agent->dirty = true;
+}
+
 enum err judge_facts(struct agent *agent, const struct agent_event *event, struct agent_orders *out)
 {
-    const struct release_facts *facts = event->facts;
-    struct chunks chunks = {.length = facts->length, .size = facts->chunk_size};
-    const struct record_image *other = agent_image(agent, false);
-    enum agent_reason reason;
+    const struct accept_evidence *evidence = event->evidence;
+    enum agent_reason reason = judge(agent, evidence);
 
     (void)out;
     agent_progress(agent);
-    if (release_facts_check(facts, NULL) != ERR_OK || chunks_check(&chunks) != ERR_OK)
-        return refuse(agent, ERR_CORRUPT, AGENT_REASON_FACTS);
-    if (agent->expected.known && memcmp(agent->expected.at, facts->sha256, DIGEST_SIZE) != 0)
-        return refuse(agent, ERR_UNTRUSTED, AGENT_REASON_FACTS);
-    keep_facts(&agent->record.work, facts);
+    if (reason != AGENT_REASON_NONE)
+        return refuse(agent, accept_err(reason), reason);
+    keep_mandate(agent, evidence);
+    keep_facts(&agent->record.work, evidence->facts);
     if (agent_runs_wanted(agent))
         return agent_finish(agent, PHASE_SUCCEEDED, ERR_OK, AGENT_REASON_ALREADY);
-    reason = misfit(agent, facts);
-    if (reason != AGENT_REASON_NONE)
-        return refuse(agent, ERR_UNSUITABLE, reason);
-    if (other->known && memcmp(other->sha256, facts->sha256, DIGEST_SIZE) == 0)
+    if (other_holds(agent, evidence->facts))
         return ERR_AGAIN; /* no download needed; it is read back all the same */
     if (agent->record.work.download_barred)
         return refuse(agent, ERR_NOT_FOUND, AGENT_REASON_OTHER_BANK);
-    if (!fits_storage(agent, facts))
-        return refuse(agent, ERR_TOO_BIG, AGENT_REASON_SIZE);
     return ERR_OK;
 }
 
@@ -228,9 +246,9 @@ enum err take_room(struct agent *agent, const struct agent_event *event, struct 
         return ERR_OK;
     }
     if (!agent_passing(err))
-        return refuse(agent, err, AGENT_REASON_SPACE);
+        return refuse(agent, err, agent_hindrance(event, AGENT_REASON_SPACE));
     if (agent->record.work_failures == 0) /* say once why nothing happens */
-        agent_tell(agent, PHASE_DOWNLOADING, AGENT_REASON_BUSY, out);
+        agent_tell(agent, PHASE_DOWNLOADING, agent_hindrance(event, AGENT_REASON_BUSY), out);
     agent_back_off(agent, event->now, 0);
     return ERR_AGAIN;
 }

@@ -103,6 +103,13 @@ void agent_back_off(struct agent *agent, struct instant now, uint32_t server_ret
                                              agent_jitter_ms(agent, agent->record.work_failures));
 }
 
+enum agent_reason agent_hindrance(const struct agent_event *event, enum agent_reason usual)
+{
+    if (event->kind != AGENT_EV_READY || event->hindrance == AGENT_REASON_NONE)
+        return usual;
+    return event->hindrance;
+}
+
 void agent_progress(struct agent *agent)
 {
     if (agent->record.work_failures == 0 && agent->record.attempts == 0)
@@ -118,6 +125,26 @@ bool agent_waits_first(struct agent *agent, struct instant now)
         return false;
     agent->work_due = instant_after(now, agent_jitter_ms(agent, agent->record.work_failures));
     return true;
+}
+
+/* Two steps: what a confirmed image wants is noted at once; it becomes the floor when both banks
+ * hold images at or above it, or nothing that could be booted. A fall back, or a roll back to
+ * the other bank, therefore never ends below the floor. */
+void agent_raise_floor(struct agent *agent)
+{
+    struct record *record = &agent->record;
+    uint32_t floor = record->floor_wanted;
+
+    if (!agent_image(agent, true)->known)
+        return;
+    for (uint32_t i = 0; i < AGENT_BANKS; i++) {
+        if (record->banks[i].known && record->banks[i].security_version < floor)
+            floor = record->banks[i].security_version;
+    }
+    if (floor <= record->security_floor)
+        return;
+    record->security_floor = floor;
+    agent->dirty = true;
 }
 
 const struct bank *agent_spare(const struct agent *agent)

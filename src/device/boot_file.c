@@ -132,6 +132,48 @@ static enum err confirm(void *self)
     return save(file, &state, NULL);
 }
 
+static enum err keep_path(const struct boot_file *file, char to[BOOT_FILE_PATH_SIZE])
+{
+    int size = snprintf(to, BOOT_FILE_PATH_SIZE, "%s.floor", file->path);
+
+    return size > 0 && (size_t)size < BOOT_FILE_PATH_SIZE ? ERR_OK : ERR_TOO_BIG;
+}
+
+static enum err keep_read(void *self, uint32_t *floor_out)
+{
+    char path[BOOT_FILE_PATH_SIZE];
+    struct file_bytes bytes = {0};
+    unsigned floor = 0;
+    int end = 0;
+    bool good;
+
+    TRY(keep_path(self, path));
+    TRY(file_read(path, FILE_SIZE_MAX, &bytes, NULL));
+    good =
+        sscanf((const char *)bytes.at, "%10u\n%n", &floor, &end) == 1 && (size_t)end == bytes.size;
+    file_bytes_free(&bytes);
+    if (!good)
+        return ERR_NOT_FOUND;
+    *floor_out = floor;
+    return ERR_OK;
+}
+
+static enum err keep_write(void *self, uint32_t floor)
+{
+    char path[BOOT_FILE_PATH_SIZE], text[FILE_SIZE_MAX];
+    int size = snprintf(text, sizeof text, "%u\n", floor);
+
+    TRY(keep_path(self, path));
+    return file_replace(path, (struct span){(const uint8_t *)text, (size_t)size}, 0644, NULL);
+}
+
+struct keep boot_file_keep(struct boot_file *file)
+{
+    static const struct keep_ops ops = {.read = keep_read, .write = keep_write};
+
+    return (struct keep){.ops = &ops, .self = file};
+}
+
 static const struct boot_ops file_ops = {.look = look, .try_once = try_once, .confirm = confirm};
 
 enum err boot_file_open(struct boot_file *file, const char *path, uint32_t tries, struct boot *boot,

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "agent/boot.h"
+#include "agent/keep.h"
 #include "base/why.h"
 
 #define BOOT_FILE_PATH_SIZE 4096u /* bytes of a path with NUL */
@@ -33,6 +34,9 @@ struct boot_file {
 /* `boot` refers to `file`, so that one must not move. */
 enum err boot_file_open(struct boot_file *file, const char *path, uint32_t tries, struct boot *boot,
                         struct why *why) MUST_USE;
+
+/* The keep of such a device: PATH.floor, one decimal line. Refers to `file`. */
+struct keep boot_file_keep(struct boot_file *file);
 
 /* What the boot loader does at a reset: pick the bank, use up a try, write that down. */
 enum err boot_file_power_on(const struct boot_file *file, struct boot_file_state *out,

@@ -192,6 +192,39 @@ static enum err confirm(void *self)
     return settled ? ERR_OK : store(uboot, settings, COUNT_OF(settings));
 }
 
+static enum err keep_read(void *self, uint32_t *floor_out)
+{
+    const struct boot_uboot *uboot = self;
+    struct environment environment;
+    unsigned long floor;
+    bool known;
+
+    TRY(environment_open(uboot, &environment, NULL));
+    known = !has(&environment, "slipway_floor", NULL);
+    floor = number(&environment, "slipway_floor");
+    environment_close(&environment);
+    if (!known || floor > UINT32_MAX)
+        return ERR_NOT_FOUND;
+    *floor_out = (uint32_t)floor;
+    return ERR_OK;
+}
+
+static enum err keep_write(void *self, uint32_t floor)
+{
+    char text[12];
+    const struct setting setting = {"slipway_floor", text};
+
+    (void)snprintf(text, sizeof text, "%u", floor);
+    return store(self, &setting, 1);
+}
+
+struct keep boot_uboot_keep(struct boot_uboot *uboot)
+{
+    static const struct keep_ops ops = {.read = keep_read, .write = keep_write};
+
+    return (struct keep){.ops = &ops, .self = uboot};
+}
+
 static const struct boot_ops uboot_ops = {.look = look, .try_once = try_once, .confirm = confirm};
 
 enum err boot_uboot_open(struct boot_uboot *uboot, const char *config, const char *cmdline,

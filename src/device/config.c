@@ -39,6 +39,7 @@ static const struct option_spec table[] = {
     {"health_command", 0, OPTION_TEXT, NULL, 0, 0, "COMMAND", "Hold a new image for healthy when this shell command ends with 0"},
     {"health_timeout_s", 0, OPTION_DURATION_S, "60s", 1, DAY_S, "TIME", "Give the health command so long"},
     {"trial_timeout_s", 0, OPTION_DURATION_S, "10m", 1, DAY_S, "TIME", "Fall back when a new image is not healthy and in touch with the server by then"},
+    {"power_command", 0, OPTION_TEXT, NULL, 0, 0, "COMMAND", "Begin an update, and reset for it, only when this shell command ends with 0: there is enough power"},
     {"lock_file", 0, OPTION_PATH, NULL, 0, 0, "FILE", "Start nothing while another program holds a lock (flock) on this file"},
 
     {"poll_interval_s", 0, OPTION_DURATION_S, "5m", 1, 7 * DAY_S, "TIME", "Ask the server so often until it says otherwise"},
@@ -161,9 +162,12 @@ static enum err take_attribute(const char *text, struct native_attributes *out, 
     if (attribute_known(out, name))
         return say(why, ERR_INVALID, "attributes", "attribute %.*s is given twice", (int)name.size,
                    text);
-    if (out->count == ATTRIBUTES_MAX)
+    if (out->count == CONFIG_ATTRIBUTES_MAX)
         return say(why, ERR_INVALID, "attributes", "there may be %u attributes at most",
-                   ATTRIBUTES_MAX);
+                   CONFIG_ATTRIBUTES_MAX);
+    if (span_is(name, CONFIG_FLOOR_ATTRIBUTE))
+        return say(why, ERR_INVALID, "attributes", "attribute %s is the agent's own",
+                   CONFIG_FLOOR_ATTRIBUTE);
     add_attribute(out, name, value);
     return ERR_OK;
 }
@@ -205,6 +209,7 @@ static void read_texts(const struct options *options, struct config *out)
     out->lock_file = options_path(options, "lock_file");
     out->health_command = options_text(options, "health_command");
     out->reboot_command = options_text(options, "reboot_command");
+    out->power_command = options_text(options, "power_command");
     out->banks[0] = options_path(options, "bank_a");
     out->banks[1] = options_path(options, "bank_b");
     out->boot_file = options_path(options, "boot_file");

@@ -21,13 +21,16 @@ enum config_reboot {
     CONFIG_REBOOT_EXIT     /* simulation: this process ends with CONFIG_EXIT_REBOOT */
 };
 
+#define CONFIG_ATTRIBUTES_MAX  (ATTRIBUTES_MAX - 1u) /* one is left for the next: */
+#define CONFIG_FLOOR_ATTRIBUTE "security_floor"      /* the agent's own, from its record */
+
 #define CONFIG_EXIT_REBOOT 10 /* exit code: "reset me now" */
 
 /* Texts belong to the options they were read from. */
 struct config {
     const char *server, *ca_file, *name, *state_dir, *root_file;
     const char *product, *hardware, *factory_version;
-    const char *claim_token_file, *lock_file, *health_command, *reboot_command;
+    const char *claim_token_file, *lock_file, *health_command, *reboot_command, *power_command;
     const char *banks[2];
     uint64_t bank_size, space_reserve, bandwidth_limit; /* bytes, bytes, bytes per second */
     uint64_t factory_size;                              /* bytes; 0: all of the bank */

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "crypto/digest.h"
 #include "device/bank_block.h"
+#include "device/time_floor.h"
 #include "os/clock.h"
 #include "os/entropy.h"
 #include "os/file.h"
@@ -49,6 +49,8 @@ static enum err open_boot(struct host *host, struct why *why)
     const struct config *config = host->config;
     char path[BOOT_FILE_PATH_SIZE];
 
+    host->keep = config->boot == CONFIG_BOOT_UBOOT ? boot_uboot_keep(&host->boot_uboot)
+                                                   : boot_file_keep(&host->boot_file);
     if (config->boot == CONFIG_BOOT_UBOOT)
         return boot_uboot_open(&host->boot_uboot, config->uboot_config, config->kernel_cmdline,
                                config->boot_tries, &host->boot, why);
@@ -76,6 +78,24 @@ static enum err open_trust(struct host *host, struct why *why)
     return err;
 }
 
+/* Fill in what the signed metadata on disk says of the image that runs; it has been confirmed, so
+ * the floor that came with it holds. */
+static void recall_factory(struct host *host)
+{
+    struct record_image *factory = &host->core_config.factory;
+    struct release_facts facts;
+
+    if (host_recall_facts(host, factory->sha256, &facts) != ERR_OK)
+        return;
+    factory->security_version = facts.security_version;
+    factory->release_counter = facts.release_counter;
+    (void)snprintf(factory->version, sizeof factory->version, "%s", facts.version);
+    if (facts.security_floor > host->core_config.security_floor)
+        host->core_config.security_floor = facts.security_floor;
+    ring_note(&host->ring, LOG_LEVEL_INFO, "recalled", "version=%s security_floor=%u",
+              facts.version, facts.security_floor);
+}
+
 /* A running bank the record knows nothing of holds what the factory put there; what that is
  * follows from its content alone. */
 static enum err measure_factory(struct host *host, uint8_t running, struct why *why)
@@ -94,50 +114,23 @@ static enum err measure_factory(struct host *host, uint8_t running, struct why *
                        host->config->factory_version);
     factory->security_version = host->config->security_floor;
     factory->known = true;
+    recall_factory(host);
     return ERR_OK;
 }
 
-/* The first start of all: the record begins with the security floor of the factory. */
-static enum err begin_record(struct host *host, struct record *out, struct why *why)
-{
-    uint32_t sequence = 0;
-
-    *out = (struct record){
-        .state = AGENT_IDLE,
-        .security_floor = host->config->security_floor,
-        /* After a wipe the server still knows our former report ids: begin elsewhere. */
-        .report_next = 1 + (entropy_seed() >> 20),
-    };
-    return record_save(&host->slots, out, &sequence) == ERR_OK
-               ? ERR_OK
-               : say(why, ERR_STORAGE, "state_dir", "cannot write the record in %s",
-                     host->config->state_dir);
-}
-
-static enum err prepare_record(struct host *host, struct why *why)
+static enum err look_at_running(struct host *host, struct why *why)
 {
     struct boot_view view;
-    struct record record;
+    struct record record = {0};
     uint32_t sequence;
     enum err err = record_load(&host->slots, &record, &sequence);
 
-    if (err == ERR_NOT_FOUND)
-        err = begin_record(host, &record, why);
-    TRY(err);
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        return err;
     TRY(host->boot.ops->look(host->boot.self, &view));
-    return record.banks[view.running].known ? ERR_OK : measure_factory(host, view.running, why);
-}
-
-static enum err make_inventory_digest(struct host *host)
-{
-    const struct native_inventory inventory = {.attributes = host->config->attributes};
-    uint8_t bytes[MESSAGE_SIZE_MAX], digest[DIGEST_SIZE];
-    struct buf out = buf_over(bytes, sizeof bytes);
-
-    TRY(native_inventory_encode(&inventory, &out));
-    digest_of(DIGEST_SHA256, buf_written(&out), digest);
-    memcpy(host->inventory, digest, sizeof host->inventory);
-    return ERR_OK;
+    if (record.banks[view.running].known || view.verdict == BOOT_TRIAL)
+        return ERR_OK;
+    return measure_factory(host, view.running, why);
 }
 
 /* Pages that are never touched cost nothing, so there is room for the longest list. */
@@ -160,6 +153,7 @@ static void configure_core(struct host *host)
 {
     const struct config *config = host->config;
 
+    host->core_config.name = config->name;
     host->core_config.product = config->product;
     host->core_config.hardware = config->hardware;
     host->core_config.slice_size = SLICE_SIZE;
@@ -169,9 +163,11 @@ static void configure_core(struct host *host)
     host->core_config.poll_s = config->poll_interval_s;
     host->core_config.retry_s_min = config->retry_min_s;
     host->core_config.retry_s_max = config->retry_max_s;
+    host->core_config.security_floor = config->security_floor;
     host->core_config.seed = entropy_seed();
     host->world.boot = &host->boot;
     host->world.slots = &host->slots;
+    host->world.keep = &host->keep;
     host->world.config = &host->core_config;
 }
 
@@ -201,6 +197,8 @@ static enum err open_state(struct host *host, struct why *why)
     TRY(ring_open(&host->ring, config->state_dir, LOG_UPLOAD_SIZE_MAX, config->log_level, why));
     TRY(identity_open(&host->identity, config->state_dir, why));
     TRY(record_file_open(&host->record, config->state_dir, &host->slots, why));
+    host->time_stored = time_floor_load(config->state_dir);
+    timekeeper_prove(&host->keeper, host->time_stored);
     host->record.crash = config->crash;
     host->record.crash_at = config->crash_at;
     recall_detail(host);
@@ -213,9 +211,8 @@ static enum err open_all(struct host *host, struct why *why)
     TRY(open_banks(host, why));
     TRY(open_boot(host, why));
     TRY(open_trust(host, why));
-    TRY(prepare_record(host, why));
-    TRY(make_inventory_digest(host));
     configure_core(host);
+    TRY(look_at_running(host, why));
     make_room(host);
     host->signals = signal_open();
     return host->signals >= 0 ? ERR_OK : ERR_STORAGE;

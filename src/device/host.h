@@ -20,6 +20,7 @@
 #include "device/ring.h"
 #include "device/timekeeper.h"
 #include "trust/client.h"
+#include "trust/policy.h"
 
 #define HOST_QUEUE_MAX   8u /* orders waiting: at most one of each kind that waits */
 #define HOST_DETAIL_SIZE (DETAIL_SIZE_MAX + 1u)
@@ -30,6 +31,13 @@ struct host_fetch {
     enum agent_stream stream;
     uint8_t sha256[DIGEST_SIZE];
     uint64_t at, length; /* bytes: the next one wanted, and the end */
+};
+
+/* The signed assignment that came last, and the nonce of the poll it answers. */
+struct host_mandate {
+    uint8_t bytes[MANDATE_SIZE_MAX];
+    size_t size; /* 0: none */
+    uint8_t nonce[NATIVE_NONCE_SIZE];
 };
 
 /* Something to do for the server besides updates, from the flags of an answer. */
@@ -56,14 +64,17 @@ struct host {
     struct boot_file boot_file;
     struct boot_uboot boot_uboot;
     struct boot boot;
+    struct keep keep;
 
     struct identity identity;
     struct http_client *client; /* NULL: to be opened, with the certificate we have by then */
     struct link link;
     struct tuf_client *tuf;
+    struct policy policy; /* what signers state, as of the last resolving */
+    struct host_mandate mandate;
     struct timekeeper keeper;
+    struct utc time_stored; /* the time floor on disk */
     struct instant started;
-    uint8_t inventory[NATIVE_INVENTORY_SIZE];
 
     struct agent_config core_config;
     struct agent_world world;
@@ -96,6 +107,15 @@ void host_failed(struct host *host, enum agent_order_kind order, enum err err, u
 
 /* Carry out one order, except DO_WAKE, DO_STOP and DO_FETCH. */
 void host_carry_out(struct host *host, const struct agent_order *order);
+
+/* Find the target that is queued in signed metadata, read what signers and server say about it,
+ * and let the core judge. */
+void host_resolve(struct host *host);
+
+/* After a loss of the record: what the signed metadata on disk says of the image with this
+ * digest. ERR_NOT_FOUND: nothing. */
+enum err host_recall_facts(struct host *host, const uint8_t sha256[DIGEST_SIZE],
+                           struct release_facts *out) MUST_USE;
 
 /* One range request of the open transfer. */
 void host_fetch_on(struct host *host);

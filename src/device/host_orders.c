@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "crypto/digest.h"
 #include "device/enrol.h"
 #include "device/health_exec.h"
 #include "device/host.h"
 #include "os/clock.h"
+#include "os/entropy.h"
 #include "os/file.h"
 #include "os/process.h"
 #include "os/say.h"
@@ -18,6 +20,8 @@
 #define RANGE_SIZE_MAX  (4u << 20)
 #define RANGE_S         5u /* seconds one may take under a bandwidth limit */
 #define RESET_TIMEOUT_S 60
+#define POWER_TIMEOUT_S 10
+#define FLOOR_TEXT_SIZE 12u /* bytes of a 32-bit number with NUL */
 
 /* ---- what all of them need ---- */
 
@@ -171,11 +175,45 @@ static enum err upload_log(struct host *host, struct link *link, struct why *why
     return err;
 }
 
+/* What the operator says of the device, and the floor as it is now. `text` holds it. */
+static void take_inventory(const struct host *host, struct native_inventory *out,
+                           char text[FLOOR_TEXT_SIZE])
+{
+    out->attributes = host->config->attributes;
+    CHECK(out->attributes.count < ATTRIBUTES_MAX);
+    (void)snprintf(text, FLOOR_TEXT_SIZE, "%u", host->agent.record.security_floor);
+    out->attributes.list[out->attributes.count++] =
+        (struct native_attribute){SPAN_LITERAL(CONFIG_FLOOR_ATTRIBUTE), span_of(text)};
+}
+
+static enum err send_inventory(const struct host *host, struct link *link, struct why *why)
+{
+    struct native_inventory inventory;
+    char text[FLOOR_TEXT_SIZE];
+
+    take_inventory(host, &inventory, text);
+    return link_inventory(link, &inventory, why);
+}
+
+/* By this the server sees that it knows the inventory already. */
+static enum err inventory_digest(const struct host *host, uint8_t out[NATIVE_INVENTORY_SIZE])
+{
+    struct native_inventory inventory;
+    char text[FLOOR_TEXT_SIZE];
+    uint8_t bytes[MESSAGE_SIZE_MAX], digest[DIGEST_SIZE];
+    struct buf message = buf_over(bytes, sizeof bytes);
+
+    take_inventory(host, &inventory, text);
+    TRY(native_inventory_encode(&inventory, &message));
+    digest_of(DIGEST_SHA256, buf_written(&message), digest);
+    memcpy(out, digest, NATIVE_INVENTORY_SIZE);
+    return ERR_OK;
+}
+
 /* None of these is important enough to be repeated before the server asks again; the log is, as
  * it may be us who want it there. */
 static void do_chores(struct host *host)
 {
-    const struct native_inventory inventory = {.attributes = host->config->attributes};
     struct why why = {0};
     struct link *link = host_link(host, &why);
     enum err err = ERR_OK;
@@ -183,7 +221,7 @@ static void do_chores(struct host *host)
     if (!link)
         return;
     if (host->chores.inventory)
-        err = link_inventory(link, &inventory, &why);
+        err = send_inventory(host, link, &why);
     if (err == ERR_OK && host->chores.log) {
         err = upload_log(host, link, &why);
         host->chores.log = err == ERR_LINK || err == ERR_AGAIN;
@@ -205,6 +243,19 @@ static void poll_failed(struct host *host, enum err err, const struct why *why)
     host_failed(host, AGENT_DO_POLL, err, host->client ? link_retry_s(&host->link) : 0);
 }
 
+/* Each answer brings its own, signed for the nonce of its poll. */
+static void keep_mandate(struct host *host, const struct native_poll *poll,
+                         const struct native_answer *answer)
+{
+    struct host_mandate *mandate = &host->mandate;
+
+    CHECK(answer->signed_assignment.size <= sizeof mandate->bytes);
+    mandate->size = answer->signed_assignment.size;
+    memcpy(mandate->nonce, poll->nonce, sizeof mandate->nonce);
+    if (mandate->size > 0)
+        memcpy(mandate->bytes, answer->signed_assignment.at, mandate->size);
+}
+
 static enum err ask(struct host *host, struct native_answer *out, struct why *why)
 {
     struct link *link = host_link(host, why);
@@ -213,9 +264,12 @@ static enum err ask(struct host *host, struct native_answer *out, struct why *wh
     if (!link)
         return ERR_STORAGE;
     agent_poll(&host->agent, &poll);
-    poll.inventory_known = true;
-    memcpy(poll.inventory, host->inventory, sizeof poll.inventory);
-    return link_poll(link, &poll, out, why);
+    poll.inventory_known = inventory_digest(host, poll.inventory) == ERR_OK;
+    poll.nonce_known = true;
+    entropy_fill(poll.nonce, sizeof poll.nonce);
+    TRY(link_poll(link, &poll, out, why));
+    keep_mandate(host, &poll, out);
+    return ERR_OK;
 }
 
 /* A device without a clock learns only by a refusal that its certificate has expired. If it was
@@ -252,56 +306,6 @@ static void carry_out_poll(struct host *host)
     do_chores(host);
 }
 
-/* ---- resolve ---- */
-
-static enum err get_metadata(void *self, const char *name, size_t size_max, struct tuf_bytes *out,
-                             struct why *why)
-{
-    struct link *link = host_link(self, why);
-    struct span bytes;
-
-    if (!link)
-        return ERR_STORAGE;
-    TRY(link_metadata(link, name, size_max, &bytes, why));
-    *out = tuf_bytes_copy(bytes);
-    return ERR_OK;
-}
-
-static enum err resolve(struct host *host, struct tuf_target *out, struct why *why)
-{
-    const struct tuf_fetch fetch = {.self = host, .get = get_metadata};
-
-    TRY(tuf_client_refresh(host->tuf, &fetch, host_now(host), why));
-    TRY(tuf_client_target(host->tuf, &fetch, host->target, out, why));
-    if (!out->has_facts || !out->file.has_sha256 || !out->file.has_length ||
-        out->file.length != out->facts.length ||
-        memcmp(out->file.sha256, out->facts.sha256, DIGEST_SIZE) != 0)
-        return say(why, ERR_CORRUPT, NULL, "%s has no release facts, or they contradict it",
-                   host->target);
-    return ERR_OK;
-}
-
-static void carry_out_resolve(struct host *host)
-{
-    struct tuf_target *target = malloc(sizeof *target); /* 2 KiB of facts */
-    struct agent_event event = {.kind = AGENT_EV_FACTS};
-    struct why why = {0};
-    enum err err;
-
-    CHECK(target);
-    err = resolve(host, target, &why);
-    if (err == ERR_OK) {
-        ring_note(&host->ring, LOG_LEVEL_INFO, "resolved", "target=%s version=%s length=%llu",
-                  host->target, target->facts.version, (unsigned long long)target->facts.length);
-        event.facts = &target->facts;
-        host_step(host, &event);
-    } else if (!host->stopping) {
-        host_remember(host, "resolve-failed", err, &why);
-        host_failed(host, AGENT_DO_RESOLVE, err, link_retry_s(&host->link));
-    }
-    free(target);
-}
-
 /* ---- check ---- */
 
 static enum err check_room(struct host *host, uint64_t length, struct why *why)
@@ -313,6 +317,21 @@ static enum err check_room(struct host *host, uint64_t length, struct why *why)
     return bank_file_room(&host->bank_files[spare], length, host->config->space_reserve, why);
 }
 
+/* Enough to finish what is begun, the way back included; the operator's command knows. */
+static enum err check_power(const struct host *host, struct why *why)
+{
+    const char *const argv[] = {"/bin/sh", "-c", host->config->power_command, NULL};
+    const struct process_run run = {.argv = argv, .timeout_ms = POWER_TIMEOUT_S * 1000};
+    int status = 0;
+
+    if (!host->config->power_command || !host->config->power_command[0])
+        return ERR_OK;
+    if (process_run(&run, &status, why) != ERR_OK)
+        return ERR_AGAIN;
+    return status == 0 ? ERR_OK
+                       : say(why, ERR_AGAIN, NULL, "the power command ended with %d", status);
+}
+
 static void carry_out_check(struct host *host, const struct agent_order *order)
 {
     struct agent_event event = {.kind = AGENT_EV_READY, .ready = ERR_OK};
@@ -320,6 +339,10 @@ static void carry_out_check(struct host *host, const struct agent_order *order)
 
     if (host->config->lock_file && !lock_held(&host->update))
         event.ready = lock_take(&host->update, host->config->lock_file, &why);
+    if (event.ready == ERR_OK) {
+        event.ready = check_power(host, &why);
+        event.hindrance = event.ready == ERR_OK ? AGENT_REASON_NONE : AGENT_REASON_POWER;
+    }
     if (event.ready == ERR_OK && order->check.what == AGENT_CHECK_ERASE)
         event.ready = check_room(host, order->check.length, &why);
     if (event.ready != ERR_OK)
@@ -491,7 +514,7 @@ void host_carry_out(struct host *host, const struct agent_order *order)
         carry_out_poll(host);
         break;
     case AGENT_DO_RESOLVE:
-        carry_out_resolve(host);
+        host_resolve(host);
         break;
     case AGENT_DO_CHECK:
         carry_out_check(host, order);

@@ -8,6 +8,12 @@ struct timekeeper timekeeper_from(struct utc floor)
     return (struct timekeeper){.floor = floor};
 }
 
+void timekeeper_prove(struct timekeeper *keeper, struct utc past)
+{
+    if (past.ms > keeper->floor.ms && past.ms <= (int64_t)TIMEKEEPER_SERVER_S_MAX * 1000)
+        keeper->floor = past;
+}
+
 void timekeeper_tell(struct timekeeper *keeper, uint64_t server_s, struct instant now)
 {
     struct utc server;
@@ -24,11 +30,11 @@ void timekeeper_tell(struct timekeeper *keeper, uint64_t server_s, struct instan
 
 struct utc timekeeper_now(const struct timekeeper *keeper, struct utc rtc, struct instant now)
 {
-    struct utc base = keeper->floor;
+    struct utc base = keeper->floor, session;
 
-    if (!keeper->told)
-        return rtc.ms >= base.ms ? rtc : base;
     CHECK(now.ms >= keeper->told_at.ms);
-    base.ms = keeper->session.ms + (now.ms - keeper->told_at.ms);
+    session.ms = keeper->session.ms + (now.ms - keeper->told_at.ms);
+    if (keeper->told && session.ms > base.ms)
+        base = session;
     return rtc.ms >= base.ms && rtc.ms - base.ms <= TIMEKEEPER_SLACK_MS ? rtc : base;
 }

@@ -41,6 +41,8 @@ struct rig {
     struct power power;
     struct flash banks[2], slots[RECORD_SLOTS];
     struct loader loader;
+    uint32_t floor_kept;         /* the keep: atomic, as the loader's word */
+    uint32_t floor_seen;         /* the highest floor the record ever had */
     struct firmware firmware[2]; /* version 1 and version 2 */
     struct bench_server server;
     struct owed_reports owed;
@@ -53,11 +55,13 @@ struct rig {
     struct bank bank_ports[2];
     struct boot boot_port;
     struct record_slots slot_port;
+    struct keep keep_port;
     struct agent_config config;
     struct instant now, due;
     struct agent_event events[EVENTS_MAX];
     uint32_t event_count;
     struct native_answer answer;
+    struct accept_evidence evidence;
     struct instant health_due; /* when the running health check ends */
     struct {
         bool open;
@@ -93,6 +97,7 @@ const char *rig_end_name(enum rig_end end)
         [RIG_LOST] = "final report lost or contradicted",
         [RIG_WRONG] = "runs something else than reported",
         [RIG_DOWNLOAD] = "downloaded without need",
+        [RIG_FLOOR] = "security floor lost, early or too high",
     };
 
     return names[end];
@@ -128,6 +133,27 @@ static enum err slot_write(void *self, uint32_t slot, const void *from, uint32_t
 
 static const struct record_slot_ops slot_ops = {slot_read, slot_write};
 
+static enum err keep_read(void *self, uint32_t *floor_out)
+{
+    const uint32_t *kept = self;
+
+    *floor_out = *kept;
+    return *kept > 0 ? ERR_OK : ERR_NOT_FOUND;
+}
+
+static enum err keep_write(void *self, uint32_t floor)
+{
+    uint32_t *kept = self;
+
+    if (power_spend(&rig.power, 1) == 0)
+        power_off(&rig.power);
+    CHECK(floor > *kept);
+    *kept = floor;
+    return ERR_OK;
+}
+
+static const struct keep_ops keep_ops = {keep_read, keep_write};
+
 static bool holds(uint8_t bank, uint32_t version)
 {
     return memcmp(rig.banks[bank].cells, rig.firmware[version - 1].bytes, RIG_IMAGE_SIZE) == 0;
@@ -147,8 +173,8 @@ static void make_firmware(struct firmware *firmware, uint32_t version)
         .version = {(char)('0' + version)},
         .hardware = {"rev-b"},
         .hardware_count = 1,
-        .security_version = 1,
-        .security_floor = 1,
+        .security_version = version,
+        .security_floor = version,
         .length = RIG_IMAGE_SIZE,
         .chunk_size = RIG_CHUNK_SIZE,
     };
@@ -284,6 +310,30 @@ static struct native_answer poll_answer(void)
     return answer;
 }
 
+/* What a host would have verified: everything is good here. */
+static const struct accept_evidence *evidence(void)
+{
+    const struct firmware *firmware = wanted();
+    bool back = rig.setup.flow == RIG_ROLLBACK;
+
+    rig.evidence = (struct accept_evidence){
+        .chain = ERR_OK,
+        .facts = &firmware->facts,
+        .target = SPAN_LITERAL("pump/fw"),
+        .signature = ACCEPT_SIGNED,
+        .mandate = {.device = SPAN_LITERAL("pump-1"),
+                    .sequence =
+                        rig.server.assignment, /* one a piece, however often it is offered */
+                    .nonce_known = true,
+                    .id = rig.server.assignment,
+                    .action = back ? MANDATE_ROLLBACK : MANDATE_INSTALL,
+                    .target = SPAN_LITERAL("pump/fw")},
+        .nonce_known = true,
+    };
+    memcpy(rig.evidence.mandate.sha256, firmware->facts.sha256, DIGEST_SIZE);
+    return &rig.evidence;
+}
+
 /* ---- the host: orders to events ---- */
 
 static struct agent_event *new_event(enum agent_event_kind kind)
@@ -402,7 +452,7 @@ static bool carry_out(const struct agent_order *order)
         if (link_breaks())
             fail_order(AGENT_DO_RESOLVE);
         else
-            new_event(AGENT_EV_FACTS)->facts = &wanted()->facts;
+            new_event(AGENT_EV_FACTS)->evidence = evidence();
         break;
     case AGENT_DO_CHECK:
         event = new_event(AGENT_EV_READY);
@@ -453,9 +503,10 @@ static void wire_up(void)
     struct agent_world world;
 
     rig.config = (struct agent_config){
+        .name = "pump-1",
         .product = "pump",
         .hardware = "rev-b",
-        .factory = {.known = true, .length = RIG_IMAGE_SIZE, .version = "1"},
+        .factory = {.known = true, .length = RIG_IMAGE_SIZE, .security_version = 1, .version = "1"},
         .slice_size = rig.setup.erase_size > 2048 ? rig.setup.erase_size : 2048,
         .attempts_max = 20,
         .trial_s = 300,
@@ -470,10 +521,12 @@ static void wire_up(void)
     rig.bank_ports[1] = flash_bank(&rig.banks[1]);
     rig.boot_port = loader_boot_ops(&rig.loader);
     rig.slot_port = (struct record_slots){&slot_ops, rig.slots};
+    rig.keep_port = (struct keep){&keep_ops, &rig.floor_kept};
     world = (struct agent_world){
         .banks = {&rig.bank_ports[0], &rig.bank_ports[1]},
         .boot = &rig.boot_port,
         .slots = &rig.slot_port,
+        .keep = &rig.keep_port,
         .room = {rig.list_room, sizeof rig.list_room, rig.chunk_room, sizeof rig.chunk_room},
         .config = &rig.config,
     };
@@ -489,6 +542,22 @@ static void wipe_memory(void)
     rig.transfer.open = false;
     rig.now = rig.due = (struct instant){0};
     rig.health_due.ms = INT64_MAX;
+}
+
+/* The floor never falls, never passes what the boot loader would fall back to, and the keep never
+ * knows more than the record. */
+static void check_floor(void)
+{
+    struct record_slots slots = {&slot_ops, rig.slots};
+    struct record record;
+    uint32_t sequence, bootable = holds(rig.loader.confirmed, 2) ? 2 : 1;
+
+    if (record_load(&slots, &record, &sequence) != ERR_OK)
+        return;
+    if (record.security_floor < rig.floor_seen || record.security_floor > bootable ||
+        rig.floor_kept > record.security_floor)
+        stop(RIG_FLOOR);
+    rig.floor_seen = record.security_floor;
 }
 
 /* Whether the server has heard the end of it and the device is back to rest. */
@@ -543,6 +612,7 @@ static void live(void)
         return;
     }
     note_owed();
+    check_floor();
     wipe_memory();
     wire_up();
     world = rig.agent.world;
@@ -582,7 +652,7 @@ static void put_image(uint8_t bank, uint32_t version)
 /* Version 2 was installed and confirmed some time ago; version 1 is still in the other bank. */
 static void settle_on_version_2(void)
 {
-    struct record record = {.report_next = 100};
+    struct record record = {.report_next = 100, .security_floor = 1, .floor_wanted = 2};
     struct record_slots slots = {&slot_ops, rig.slots};
     uint32_t sequence = 0;
 
@@ -590,6 +660,7 @@ static void settle_on_version_2(void)
     rig.loader.confirmed = 1;
     for (uint32_t i = 0; i < 2; i++) {
         record.banks[i] = (struct record_image){.known = true, .length = RIG_IMAGE_SIZE};
+        record.banks[i].security_version = i + 1;
         record.banks[i].version[0] = (char)('1' + i);
         memcpy(record.banks[i].sha256, rig.firmware[i].facts.sha256, DIGEST_SIZE);
     }
@@ -634,6 +705,8 @@ static void judge(void)
         rig.result.end = RIG_WRONG;
     else if (rig.setup.flow < RIG_REVERT && !flipped)
         rig.result.end = RIG_WRONG;
+    else if (rig.floor_kept != (flipped || rig.setup.flow == RIG_ROLLBACK ? 1u : 0u))
+        rig.result.end = RIG_FLOOR; /* one image of version 1 is there and can be booted */
 }
 
 struct rig_result rig_run(const struct rig_setup *setup)

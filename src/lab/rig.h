@@ -49,6 +49,7 @@ enum rig_end {
     RIG_LOST,     /* a final report never came, or a second one contradicts it */
     RIG_WRONG,    /* the device runs something else than it reported */
     RIG_DOWNLOAD, /* bytes were fetched although none were needed */
+    RIG_FLOOR,    /* the security floor fell, rose too early or above what can be booted */
 };
 
 const char *rig_end_name(enum rig_end end);
