@@ -1,11 +1,14 @@
 /* The audit log in the management API: pages for people, and the export that anybody can verify. */
-#include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "crypto/key.h"
 #include "fleet/audit.h"
+#include "os/say.h"
 #include "server/api_call.h"
 #include "store/audit_log.h"
+
+#define EXPORT_PAGE_SIZE (128u * 1024u) /* bytes; a few milliseconds of the engine */
 
 /* The stored line is canonical JSON of our own making; what is asked of it is copied out. */
 static void out_member(struct json_out *out, const char *name, const json_t *entry)
@@ -45,9 +48,9 @@ enum err api_audit(struct api_call *call)
     if (before == 0)
         before = INT64_MAX;
     api_page_begin(call, &out);
-    while (count < limit) {
+    for (;;) {
         TRY(store_audit_previous(call->app->db, call->tenant, before, &row, &found));
-        if (!found)
+        if (!found || count == limit)
             break;
         before = row.seq;
         out_entry(&out, &row);
@@ -66,51 +69,66 @@ static void append_line(struct api_call *call, const struct buf *line)
     reply_append(call->exchange, "\n", 1);
 }
 
-static enum err export_entries(struct api_call *call)
+/* Entries up to the end of the page or of the log. */
+static enum err export_entries(struct api_call *call, struct exchange_pages *pages)
 {
     char room[AUDIT_LINE_MAX];
     struct audit_row row;
-    uint64_t after = 0;
     bool found;
 
-    for (;;) {
+    while (pages->after < pages->until && call->exchange->reply.body_size < EXPORT_PAGE_SIZE) {
         struct buf line = buf_over(room, sizeof room);
 
-        TRY(store_audit_next(call->app->db, call->tenant, after, &row, &found));
+        TRY(store_audit_next(call->app->db, call->tenant, pages->after, &row, &found));
         if (!found)
-            return ERR_OK;
-        after = row.seq;
+            return say(&call->why, ERR_CORRUPT, NULL, "the audit log ends before its head");
+        pages->after = row.seq;
         audit_line_print(row.line, row.hash, &line);
         append_line(call, &line);
     }
+    return ERR_OK;
 }
 
-static enum err export_head(struct api_call *call, const struct key *key)
+static enum err export_head(struct api_call *call, const struct exchange_pages *pages,
+                            const struct key *key)
 {
     char room[AUDIT_LINE_MAX], said[256];
     uint8_t signature[KEY_SIGNATURE_SIZE_MAX], public[KEY_RAW_SIZE];
     struct buf line = buf_over(room, sizeof room), text = buf_over(said, sizeof said);
     struct buf made = buf_over(signature, sizeof signature);
-    struct audit_head head;
 
-    TRY(store_audit_head(call->app->db, call->tenant, &head));
-    audit_head_signed_text(head.seq, head.hash, &text);
+    audit_head_signed_text(pages->until, pages->hash, &text);
     CHECK(!text.overflow);
     TRY(key_sign(key, buf_written(&text), &made, &call->why));
     key_public_raw(key, public);
-    audit_head_print(head.seq, head.hash, buf_written(&made), (struct span){public, sizeof public},
-                     &line);
+    audit_head_print(pages->until, pages->hash, buf_written(&made),
+                     (struct span){public, sizeof public}, &line);
     append_line(call, &line);
+    return ERR_OK;
+}
+
+/* The head as it is now: what is written later is not in this export. */
+static enum err begin_export(struct api_call *call, struct exchange_pages *pages)
+{
+    struct audit_head head;
+
+    TRY(store_audit_head(call->app->db, call->tenant, &head));
+    pages->until = head.seq;
+    memcpy(pages->hash, head.hash, DIGEST_SIZE);
     return ERR_OK;
 }
 
 enum err api_audit_export(struct api_call *call)
 {
     const struct key *key = call->api->config.audit_key;
+    struct exchange_pages *pages = &call->exchange->pages;
 
     if (!key)
         return api_refuse(call, 503, ERR_AGAIN, "this server has no audit key");
+    if (pages->count == 0)
+        TRY(begin_export(call, pages));
     reply_start(call->exchange, 200, "application/jsonl");
-    TRY(export_entries(call));
-    return export_head(call, key);
+    TRY(export_entries(call, pages));
+    pages->more = pages->after < pages->until;
+    return pages->more ? ERR_OK : export_head(call, pages, key);
 }

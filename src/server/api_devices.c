@@ -107,31 +107,45 @@ static bool wanted(const struct device_query *query, const struct device_facts *
            (!query->by_selector || facts_match(&query->selector, facts));
 }
 
-/* Walk on from `after` until the page is full or enough has been looked at. */
-static enum err list_devices(struct api_call *call, const struct device_query *query,
-                             struct device_facts *page, int64_t *after, struct json_out *out,
-                             bool *more)
-{
-    uint32_t listed = 0, scanned = 0, count = 0;
+/* The listing so far. */
+struct device_listing {
+    const struct device_query *query;
+    uint32_t listed;
+    int64_t after; /* where the next page goes on */
+    bool full;     /* and there is another one */
+};
 
-    *more = true;
-    while (listed < query->limit && scanned < API_SCAN_MAX) {
-        TRY(store_device_page(call->app->db, call->tenant, *after, DEVICE_PAGE_MAX, page, &count));
-        for (uint32_t i = 0; i < count && listed < query->limit; i++) {
-            *after = page[i].row.id;
-            if (!wanted(query, &page[i]))
-                continue;
+/* Stops before the first device that finds no room. */
+static void list_page(struct api_call *call, const struct device_facts *page, uint32_t count,
+                      struct device_listing *listing, struct json_out *out)
+{
+    for (uint32_t i = 0; i < count && !listing->full; i++) {
+        if (wanted(listing->query, &page[i])) {
+            listing->full = listing->listed == listing->query->limit;
+            if (listing->full)
+                return;
             out_object(out, NULL);
             out_device(call, out, &page[i]);
             out_object_end(out);
-            listed++;
+            listing->listed++;
         }
-        scanned += count;
-        if (count < DEVICE_PAGE_MAX && (count == 0 || *after == page[count - 1].row.id)) {
-            *more = false;
-            return ERR_OK;
-        }
+        listing->after = page[i].row.id;
     }
+}
+
+/* Walk on until one more than the page holds has been found, or enough has been looked at. */
+static enum err list_devices(struct api_call *call, struct device_facts *page,
+                             struct device_listing *listing, struct json_out *out, bool *more)
+{
+    uint32_t count = DEVICE_PAGE_MAX;
+
+    for (uint32_t scanned = 0; scanned < API_SCAN_MAX && count == DEVICE_PAGE_MAX && !listing->full;
+         scanned += count) {
+        TRY(store_device_page(call->app->db, call->tenant, listing->after, DEVICE_PAGE_MAX, page,
+                              &count));
+        list_page(call, page, count, listing, out);
+    }
+    *more = listing->full || count == DEVICE_PAGE_MAX;
     return ERR_OK;
 }
 
@@ -139,21 +153,21 @@ enum err api_devices(struct api_call *call)
 {
     struct device_query *query = calloc(1, sizeof *query);
     struct device_facts *page = calloc(DEVICE_PAGE_MAX, sizeof *page);
+    struct device_listing listing = {.query = query};
     struct json_out out;
-    int64_t after;
-    bool more;
+    bool more = false;
     enum err err;
 
     CHECK(query && page);
     err = read_query(call, query);
     if (err == ERR_OK)
-        err = api_cursor(call, &after, sizeof after);
+        err = api_cursor(call, &listing.after, sizeof listing.after);
     if (err == ERR_OK) {
         api_page_begin(call, &out);
-        err = list_devices(call, query, page, &after, &out, &more);
+        err = list_devices(call, page, &listing, &out, &more);
     }
     if (err == ERR_OK)
-        api_page_end(call, &out, more ? &after : NULL, sizeof after);
+        api_page_end(call, &out, more ? &listing.after : NULL, sizeof listing.after);
     free(page);
     free(query);
     return err;

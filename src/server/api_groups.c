@@ -16,11 +16,13 @@ enum err api_groups(struct api_call *call)
 
     TRY(api_limit(call, &limit));
     TRY(api_cursor(call, after, sizeof after));
-    rows = calloc(limit, sizeof *rows);
+    rows = calloc(limit + 1, sizeof *rows);
     CHECK(rows);
     after[NAME_SIZE_MAX] = '\0';
-    err = store_group_list(call->app->db, call->tenant, span_of(after), limit, rows, &count);
+    err = store_group_list(call->app->db, call->tenant, span_of(after), limit + 1, rows, &count);
     if (err == ERR_OK) {
+        bool more = api_page_cut(&count, limit);
+
         api_page_begin(call, &out);
         for (uint32_t i = 0; i < count; i++) {
             out_object(&out, NULL);
@@ -32,7 +34,7 @@ enum err api_groups(struct api_call *call)
             memset(after, 0, sizeof after);
             memcpy(after, rows[count - 1].name, strlen(rows[count - 1].name));
         }
-        api_page_end(call, &out, count == limit ? after : NULL, sizeof after);
+        api_page_end(call, &out, more ? after : NULL, sizeof after);
     }
     free(rows);
     return err;

@@ -59,10 +59,12 @@ enum err api_releases(struct api_call *call)
 
     TRY(api_limit(call, &limit));
     TRY(api_cursor(call, &before, sizeof before));
-    rows = calloc(limit, sizeof *rows);
+    rows = calloc(limit + 1, sizeof *rows);
     CHECK(rows);
-    err = store_release_list(call->app->db, call->tenant, before, limit, rows, &count);
+    err = store_release_list(call->app->db, call->tenant, before, limit + 1, rows, &count);
     if (err == ERR_OK) {
+        bool more = api_page_cut(&count, limit);
+
         api_page_begin(call, &out);
         for (uint32_t i = 0; i < count; i++) {
             out_object(&out, NULL);
@@ -70,7 +72,7 @@ enum err api_releases(struct api_call *call)
             out_object_end(&out);
             before = rows[i].id;
         }
-        api_page_end(call, &out, count == limit ? &before : NULL, sizeof before);
+        api_page_end(call, &out, more ? &before : NULL, sizeof before);
     }
     free(rows);
     return err;

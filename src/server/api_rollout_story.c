@@ -31,7 +31,7 @@ void out_assignment_row(struct api_call *call, struct json_out *out,
 
 struct listing {
     struct rollout_row rollout;
-    struct assignment_row rows[API_PAGE_MAX];
+    struct assignment_row rows[API_PAGE_MAX + 1]; /* one more than listed */
     char release[RELEASE_ID_SIZE];
 };
 
@@ -57,7 +57,7 @@ static enum err list_devices(struct api_call *call, struct listing *listing)
     uint32_t limit, count;
     struct json_out out;
     char text[32];
-    bool by_state;
+    bool by_state, more;
 
     TRY(api_limit(call, &limit));
     TRY(api_cursor(call, &after, sizeof after));
@@ -69,16 +69,17 @@ static enum err list_devices(struct api_call *call, struct listing *listing)
                            sizeof listing->release);
     id = listing->rollout.id;
     if (by_state)
-        TRY(store_assignment_in_state(call->app->db, tenant, id, state, after, limit, listing->rows,
-                                      &count));
+        TRY(store_assignment_in_state(call->app->db, tenant, id, state, after, limit + 1,
+                                      listing->rows, &count));
     else
-        TRY(store_assignment_list(call->app->db, tenant, id, ASSIGNMENTS_ALL, after, limit,
+        TRY(store_assignment_list(call->app->db, tenant, id, ASSIGNMENTS_ALL, after, limit + 1,
                                   listing->rows, &count));
+    more = api_page_cut(&count, limit);
     api_page_begin(call, &out);
     TRY(out_listed(call, listing, count, &out));
     if (count > 0)
         after = listing->rows[count - 1].id;
-    api_page_end(call, &out, count == limit ? &after : NULL, sizeof after);
+    api_page_end(call, &out, more ? &after : NULL, sizeof after);
     return ERR_OK;
 }
 

@@ -133,56 +133,67 @@ enum err find_rollout(struct api_call *call, struct rollout_row *row)
 
 /* ---- Looking ---- */
 
-static enum err list_rollouts(struct api_call *call, bool by_state, enum rollout_state state,
-                              uint32_t limit, int64_t *before, struct json_out *out, bool *more)
-{
-    struct rollout_row *row = calloc(1, sizeof *row);
-    uint32_t listed = 0, count = 1;
-    int64_t id;
-    enum err err = ERR_OK;
+struct rollout_query {
+    bool by_state;
+    enum rollout_state state;
+    uint32_t limit;
+    int64_t before; /* where the next page goes on */
+    bool more;
+};
 
-    CHECK(row);
-    *more = true;
-    for (uint32_t scanned = 0; listed < limit && scanned < API_SCAN_MAX; scanned++) {
-        err = store_rollout_list(call->app->db, call->tenant, *before, 1, &id, &count);
-        if (err == ERR_OK && count == 0)
-            *more = false;
-        if (err != ERR_OK || count == 0)
-            break;
-        *before = id;
-        err = store_rollout_get(call->app->db, call->tenant, id, row);
-        if (err != ERR_OK)
-            break;
-        if (by_state && row->rollout.state != state)
-            continue;
-        out_object(out, NULL);
-        err = out_rollout(call, out, row);
-        out_object_end(out);
-        if (err != ERR_OK)
-            break;
-        listed++;
+static enum err out_listed(struct api_call *call, const struct rollout_row *row,
+                           struct json_out *out)
+{
+    out_object(out, NULL);
+    TRY(out_rollout(call, out, row));
+    out_object_end(out);
+    return ERR_OK;
+}
+
+/* Look on until one more than the page holds has been found, or enough has been looked at. */
+static enum err list_rollouts(struct api_call *call, struct rollout_query *query,
+                              struct rollout_row *row, struct json_out *out)
+{
+    int64_t id = query->before;
+    uint32_t listed = 0, count;
+
+    for (uint32_t scanned = 0; scanned < API_SCAN_MAX; scanned++) {
+        TRY(store_rollout_list(call->app->db, call->tenant, id, 1, &id, &count));
+        query->more = count > 0;
+        if (count == 0)
+            return ERR_OK;
+        TRY(store_rollout_get(call->app->db, call->tenant, id, row));
+        if (!query->by_state || row->rollout.state == query->state) {
+            if (listed == query->limit)
+                return ERR_OK;
+            TRY(out_listed(call, row, out));
+            listed++;
+        }
+        query->before = id;
     }
-    free(row);
-    return err;
+    return ERR_OK;
 }
 
 enum err api_rollouts(struct api_call *call)
 {
-    enum rollout_state state = ROLLOUT_DRAFT;
-    char text[32];
+    struct rollout_query query = {0};
+    struct rollout_row *row;
     struct json_out out;
-    int64_t before;
-    uint32_t limit;
-    bool by_state, more;
+    char text[32];
+    enum err err;
 
-    TRY(api_limit(call, &limit));
-    TRY(api_cursor(call, &before, sizeof before));
-    TRY(api_query_text(call, "state", text, sizeof text, &by_state));
-    if (by_state && rollout_state_parse(span_of(text), &state) != ERR_OK)
+    TRY(api_limit(call, &query.limit));
+    TRY(api_cursor(call, &query.before, sizeof query.before));
+    TRY(api_query_text(call, "state", text, sizeof text, &query.by_state));
+    if (query.by_state && rollout_state_parse(span_of(text), &query.state) != ERR_OK)
         return api_bad(call, "state", "there is no rollout state %s", text);
+    row = calloc(1, sizeof *row);
+    CHECK(row);
     api_page_begin(call, &out);
-    TRY(list_rollouts(call, by_state, state, limit, &before, &out, &more));
-    api_page_end(call, &out, more ? &before : NULL, sizeof before);
+    err = list_rollouts(call, &query, row, &out);
+    free(row);
+    TRY(err);
+    api_page_end(call, &out, query.more ? &query.before : NULL, sizeof query.before);
     return ERR_OK;
 }
 

@@ -31,6 +31,8 @@ struct world {
     size_t body_size;
     char etag[64], topic[TOPIC_SIZE_MAX + 1];
     bool replayed, has_blob;
+    uint32_t pages;                             /* it came in, but for the last */
+    void (*between_pages)(struct world *world); /* NULL: nothing happens there */
 };
 
 struct question {

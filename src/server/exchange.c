@@ -78,10 +78,22 @@ struct exchange *exchange_open(const struct exchange_parts *parts)
     return exchange;
 }
 
+void exchange_turn_page(struct exchange *exchange)
+{
+    CHECK(exchange->pages.more);
+    exchange->pages.more = false;
+    exchange->pages.count++;
+    exchange->reply.status = 0;
+    exchange->reply.headers_count = 0;
+    exchange->reply.body_size = 0;
+}
+
 void exchange_close(struct exchange *exchange)
 {
     if (!exchange)
         return;
+    if (exchange->pages.spooled)
+        (void)close(exchange->pages.fd);
     if (exchange->upload.present)
         (void)unlink(exchange->upload.path); /* gone already when a handler took it */
     free(exchange->reply.body);

@@ -111,6 +111,23 @@ struct reply {
     char topic[TOPIC_SIZE_MAX + 1];
 };
 
+/* A reply of any size in bounded memory: its handler writes some of it and sets `more`; the front
+ * puts that into a temporary file and asks again, until a page comes without. Each page is a
+ * request of its own to the engine, so others have their turn in between. */
+struct exchange_pages {
+    bool more;
+    uint32_t count; /* pages before this one */
+
+    /* The handler's own, kept from page to page. */
+    uint64_t after, until;
+    uint8_t hash[DIGEST_SIZE];
+
+    /* The front's. */
+    bool spooled; /* there is a file */
+    int fd;
+    uint64_t size; /* bytes in it */
+};
+
 struct exchange {
     struct mailbox_item item; /* first: mailboxes carry exchanges */
     enum exchange_kind kind;
@@ -121,6 +138,7 @@ struct exchange {
     struct request_view request;
     struct upload upload;
     struct reply reply;
+    struct exchange_pages pages;
     struct stats *stats; /* counters of the whole process; NULL in tests */
     uint8_t text[];      /* what the request's spans point into */
 };
@@ -188,5 +206,8 @@ struct exchange_parts {
 /* NULL without memory. The rest (front, call, upload, stats) is the caller's to fill. */
 struct exchange *exchange_open(const struct exchange_parts *parts) MUST_USE;
 
-/* Also removes the upload's temporary file if it is still there. NULL-safe. */
+/* Forget the page that was written, for the next one. */
+void exchange_turn_page(struct exchange *exchange);
+
+/* Also removes temporary files that are still there. NULL-safe. */
 void exchange_close(struct exchange *exchange);

@@ -23,7 +23,7 @@ static void release_exchange(void *owner)
 }
 
 /* The reply as HTTP; its body goes out of the exchange itself, which is closed after it. */
-static void send_reply(struct http_call *call, struct exchange *exchange)
+void front_send_reply(struct http_call *call, struct exchange *exchange)
 {
     struct http_field fields[REPLY_HEADERS_MAX + 2];
     struct http_reply reply = {
@@ -53,6 +53,8 @@ static void take_reply(struct front *front, struct exchange *exchange)
     if (exchange->kind == EXCHANGE_UPLOAD_BEGIN && exchange->reply.status == 100) {
         exchange_close(exchange);
         front_begin_upload(front, call);
+    } else if (exchange->pages.more || exchange->pages.spooled) {
+        front_take_page(front, call, exchange);
     } else if (exchange->reply.has_stream) {
         front_open_reader(front, call, exchange);
     } else if (exchange->reply.has_blob && head) {
@@ -60,7 +62,7 @@ static void take_reply(struct front *front, struct exchange *exchange)
         exchange_close(exchange);
         front_send_blob(front, call, head, sha256);
     } else {
-        send_reply(call, exchange);
+        front_send_reply(call, exchange);
     }
 }
 

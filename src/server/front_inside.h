@@ -19,6 +19,7 @@ struct front {
     struct loop_watch arrivals; /* of `mailbox` */
     struct mailbox *mailbox;
     struct front_user *readers;   /* open event streams */
+    uint32_t spools;              /* replies that come in pages, under way */
     struct http_budget bodies;    /* of whoever has shown a token or a certificate */
     struct http_budget strangers; /* of devices that want to enrol */
     struct prng prng;
@@ -66,6 +67,13 @@ void front_ask(struct front *front, struct http_call *call, const struct http_he
 
 enum exchange_method front_method(enum http_method method);
 
+/* The reply of an exchange, which is taken. */
+void front_send_reply(struct http_call *call, struct exchange *exchange);
+
+/* 503 with Retry-After. */
+void front_overloaded(struct front *front, struct http_call *call, const struct http_head *head,
+                      const char *sentence);
+
 /* Answer with an error in the protocol's own form: CBOR below /device/, problem+json elsewhere. */
 void front_problem(struct http_call *call, const struct http_head *head, uint16_t status,
                    enum err err, const char *sentence);
@@ -95,6 +103,9 @@ void front_send_blob(struct front *front, struct http_call *call, const struct h
 
 /* ---- front_upload.c ---- */
 
+/* Whether the disk of the blobs has room for `size` bytes more, besides what the database needs. */
+bool front_has_space(const struct front *front, uint64_t size);
+
 /* The engine has let the upload in: receive it, or answer 507. */
 void front_begin_upload(struct front *front, struct http_call *call);
 enum err front_upload_piece(struct front_user *upload, struct span piece);
@@ -104,6 +115,12 @@ enum err front_finish_upload(struct front_user *upload, struct upload *out) MUST
 
 /* Forget it, file and all. */
 void front_drop_upload(struct front_user *upload);
+
+/* ---- front_pages.c ---- */
+
+/* A page of a reply has come: put it into the file, and ask for the next one or send them all.
+ * Takes the exchange. */
+void front_take_page(struct front *front, struct http_call *call, struct exchange *exchange);
 
 /* ---- front_stream.c ---- */
 

@@ -150,8 +150,8 @@ static struct exchange *make_exchange(const struct http_call *call, const struct
     return exchange_open(&parts);
 }
 
-static void overloaded(struct front *front, struct http_call *call, const struct http_head *head,
-                       const char *sentence)
+void front_overloaded(struct front *front, struct http_call *call, const struct http_head *head,
+                      const char *sentence)
 {
     unsigned retry_s = OVERLOAD_RETRY_S + (unsigned)prng_below(&front->prng, OVERLOAD_RETRY_S + 1);
 
@@ -174,7 +174,7 @@ void front_ask(struct front *front, struct http_call *call, const struct http_he
     }
     if (!engine_submit(front->engine, exchange)) {
         exchange_close(exchange);
-        overloaded(front, call, head, "the server is busy; try again later");
+        front_overloaded(front, call, head, "the server is busy; try again later");
     }
 }
 
@@ -309,7 +309,7 @@ static void on_refuse(void *self, struct http_call *call, const struct http_head
     struct front *front = self;
 
     if (status == 503)
-        overloaded(front, call, head, sentence);
+        front_overloaded(front, call, head, sentence);
     else
         front_problem(call, head, status, err_of_status(status), sentence);
 }

@@ -15,11 +15,11 @@
     (64u << 20) /* bytes of disk that no upload may take: the database needs them \
                  */
 
-static bool has_space(const char *directory, uint64_t size)
+bool front_has_space(const struct front *front, uint64_t size)
 {
     struct statvfs disk;
 
-    if (statvfs(directory, &disk) != 0)
+    if (statvfs(front->config.blobs.upload_directory, &disk) != 0)
         return true; /* the write will tell */
     return (uint64_t)disk.f_bavail * disk.f_frsize >= size + SPACE_KEPT;
 }
@@ -49,7 +49,7 @@ void front_begin_upload(struct front *front, struct http_call *call)
     struct why why = {0};
 
     if (head && head->framing == HTTP_LENGTH && head->length <= front->config.upload_max &&
-        !has_space(front->config.blobs.upload_directory, head->length)) {
+        !front_has_space(front, head->length)) {
         front_problem(call, head, 507, ERR_STORAGE, "there is not enough space for this upload");
         return;
     }
