@@ -2,9 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/content.h"
 #include "app/publish.h"
 #include "base/check.h"
 #include "codec/hex.h"
+#include "crypto/wipe.h"
 #include "format/release.h"
 #include "server/api_call.h"
 #include "store/metadata.h"
@@ -47,6 +49,10 @@ static void out_release(struct api_call *call, struct json_out *out, const struc
     out_bool(out, "withdrawn", row->withdrawn);
     out_bool(out, "blob_present",
              blobs_stat(call->app->config.blobs, row->sha256, &info) == ERR_OK);
+    out_bool(out, "sealed", row->sealed);
+    out_bool(out, "content_key_present", row->key_present);
+    out_digest(out, "plain_sha256", row->plain_sha256);
+    out_int(out, "plain_length", (int64_t)row->plain_length);
 }
 
 enum err api_releases(struct api_call *call)
@@ -78,22 +84,49 @@ enum err api_releases(struct api_call *call)
     return err;
 }
 
-enum err api_release(struct api_call *call)
+static enum err find_release(struct api_call *call, struct release_row *out)
 {
     struct span name = api_argument(call, 0), product, version;
-    struct release_row row;
-    struct json_out out;
     enum err err = ERR_NOT_FOUND;
 
     if (release_name_split(name, &product, &version))
-        err = store_release_find(call->app->db, call->tenant, product, version, &row);
-    if (err == ERR_NOT_FOUND)
-        return api_missing(call, "release", name);
-    TRY(err);
+        err = store_release_find(call->app->db, call->tenant, product, version, out);
+    return err == ERR_NOT_FOUND ? api_missing(call, "release", name) : err;
+}
+
+enum err api_release(struct api_call *call)
+{
+    struct release_row row;
+    struct json_out out;
+
+    TRY(find_release(call, &row));
     out = out_begin(call->exchange, 200);
     out_release(call, &out, &row);
     out_finish(&out);
     return ERR_OK;
+}
+
+enum err api_content_key(struct api_call *call)
+{
+    struct content_upload upload = {.tenant = call->tenant,
+                                    .actor = call->actor,
+                                    .release = api_argument(call, 0),
+                                    .now = call->now};
+    struct fields fields = fields_open(call->exchange->request.body, FIELD_REQUIRED, &call->why);
+    uint8_t key[CONTENT_KEY_SIZE] = {0};
+    struct release_row row;
+    enum err err;
+
+    (void)fields_digest(&fields, "content_key", FIELD_REQUIRED, key);
+    if (fields_done(&fields) != ERR_OK)
+        return api_bad_why(call);
+    TRY(find_release(call, &row));
+    upload.key = key;
+    err = content_take(call->app, &upload, &call->why);
+    wipe(key, sizeof key);
+    if (err == ERR_OK)
+        reply_empty(call->exchange, 204);
+    return err;
 }
 
 /* ---- Trust ---- */

@@ -65,6 +65,8 @@ static const struct api_route routes[] = {
     {METHOD_GET, API "/releases", PERMISSION_READ, 0, "listReleases", NULL, api_releases, of_page},
     {METHOD_GET, API "/releases/{release}", PERMISSION_READ, 0, "getRelease", NULL, api_release,
      NULL},
+    {METHOD_POST, API "/releases/{release}/content-key", PERMISSION_RELEASE_PUBLISH, ROUTE_JSON,
+     "putContentKey", "release.content-key", api_content_key, NULL},
     /* rollouts */
     {METHOD_POST, API "/selectors/check", PERMISSION_READ, ROUTE_JSON, "checkSelector", NULL,
      api_selector_check, NULL},

@@ -18,6 +18,7 @@
 #include "os/say.h"
 #include "server/api.h"
 #include "server/front.h"
+#include "server/storage_key.h"
 #include "server/stories.h"
 #include "store/db_sqlite.h"
 #include "store/device.h"
@@ -33,6 +34,7 @@ struct server {
     char blobs_dir[PATH_SIZE], pki_dir[PATH_SIZE], tuf_dir[PATH_SIZE];
     struct pki *pki;
     struct key *audit_key, *assignment_key, *snapshot_key, *timestamp_key;
+    uint8_t content_storage_key[AEAD_KEY_SIZE];
     struct db *db;
     struct blobs *blobs;
     struct presence *presence;
@@ -105,6 +107,15 @@ static enum err own_key(const char *directory, const char *name, const char *pub
     return public ? key_save_public(*out, public_path, why) : ERR_OK;
 }
 
+static enum err open_storage_key(struct server *server, struct why *why)
+{
+    char path[PATH_SIZE];
+
+    if (file_join(server->pki_dir, "content.key", path, sizeof path) != ERR_OK)
+        return say(why, ERR_TOO_BIG, "data_dir", "the path of the data directory is too long");
+    return storage_key_open(path, server->content_storage_key, why);
+}
+
 static enum err open_keys(struct server *server, struct utc now, struct why *why)
 {
     const struct settings *settings = server->settings;
@@ -120,6 +131,7 @@ static enum err open_keys(struct server *server, struct utc now, struct why *why
                  pki_ca_file(server->pki));
     TRY(own_key(server->pki_dir, "audit.key", "audit.pub", &server->audit_key, why));
     TRY(own_key(server->pki_dir, "assignment.key", "assignment.pub", &server->assignment_key, why));
+    TRY(open_storage_key(server, why));
     TRY(own_key(server->tuf_dir, "snapshot.key", "snapshot.pub", &server->snapshot_key, why));
     return own_key(server->tuf_dir, "timestamp.key", "timestamp.pub", &server->timestamp_key, why);
 }
@@ -150,6 +162,7 @@ static enum err open_app(struct server *server, struct why *why)
         .snapshot_key = server->snapshot_key,
         .timestamp_key = server->timestamp_key,
         .assignment_key = server->assignment_key,
+        .content_storage_key = server->content_storage_key,
         .poll_interval_s = settings->poll_interval_s,
         .poll_jitter_percent = settings->poll_jitter_percent,
         .history_ms = (int64_t)settings->history_days * 24 * 3600 * 1000,
