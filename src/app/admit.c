@@ -10,6 +10,7 @@
 
 #include "app/course.h"
 #include "app/facts.h"
+#include "app/rules.h"
 #include "base/check.h"
 
 struct candidate {
@@ -25,6 +26,7 @@ struct candidates {
     struct app *app;
     const struct rollout_row *row;
     const struct release_row *release;
+    bool blocked; /* the release is, by its signers */
     struct utc now;
     struct candidate *list;
     size_t count, room;
@@ -78,11 +80,17 @@ static enum err busy_elsewhere(struct candidates *all, const struct device_row *
  * that is looked up. */
 static enum err judge(struct candidates *all, const struct device_facts *facts, bool *eligible)
 {
+    const struct facts_case of = {.device = &facts->row,
+                                  .rollout = all->row,
+                                  .release = all->release,
+                                  .selected = true,
+                                  .blocked = all->blocked,
+                                  .now = all->now};
     struct assignment_row row;
     struct decide_room room;
     bool busy;
 
-    facts_for_decide(&facts->row, all->row, all->release, NULL, true, false, all->now, &room);
+    facts_for_decide(&of, &room);
     *eligible = decide_eligible(&room.facts, NULL);
     if (!*eligible)
         return ERR_OK;
@@ -198,7 +206,8 @@ static enum err assign(struct candidates *all, const struct candidate *candidate
     row.previous_known = candidate->previous_known;
     memcpy(row.previous, candidate->previous, DIGEST_SIZE);
     row.percent = 0;
-    row.detail[0] = '\0';
+    row.detail[0] = row.reason[0] = '\0';
+    TRY(store_device_next_sequence(all->app->db, row.tenant, row.device, all->now, &row.sequence));
     if (!assignment_due(&row.assignment, policy.deadline_s, &row.look))
         row.look = (struct utc){0};
     TRY(fresh ? store_assignment_add(all->app->db, &row)
@@ -237,7 +246,8 @@ enum err admit(struct app *app, const struct rollout_row *row, uint8_t stage, ui
     if (row->rollout.admit_after.ms != 0 && !app_may_scan(app, now))
         return ERR_OK; /* the last ask found too few */
     TRY(store_release_get(app->db, row->tenant, row->release, &release));
-    if (release.withdrawn)
+    TRY(rules_block(app, row->tenant, release.plain_sha256, &all.blocked));
+    if (release.withdrawn || all.blocked)
         return ERR_OK;
     err = choose(&all, stage, count, out);
     app_scanned(app, now);

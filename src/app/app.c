@@ -82,10 +82,8 @@ void app_close(struct app *app)
     if (!app)
         return;
     free(app->dirty);
-    free(app->tenants);
+    app_forget_tenants(app);
     app->dirty = NULL;
-    app->tenants = NULL;
-    app->tenants_count = 0;
     app->dirty_count = app->dirty_room = 0;
 }
 
@@ -102,6 +100,7 @@ enum err app_begin(struct app *app, struct why *why)
 {
     CHECK(app->dirty_count == 0);
     app->dirty_mark = 0;
+    app->refusals_new = app->refusals_mark = (struct app_refusals){0};
     app->refusal.set = false;
     return app_db_failed(app, db_begin(app->db), why);
 }
@@ -121,6 +120,7 @@ void app_rollback(struct app *app)
 enum err app_savepoint(struct app *app)
 {
     app->dirty_mark = app->dirty_count;
+    app->refusals_mark = app->refusals_new;
     return db_savepoint(app->db);
 }
 
@@ -133,6 +133,7 @@ enum err app_release(struct app *app)
 enum err app_undo(struct app *app)
 {
     app->dirty_count = app->dirty_mark;
+    app->refusals_new = app->refusals_mark;
     return db_undo(app->db);
 }
 
@@ -146,9 +147,32 @@ static void show_shelves(struct app *app)
     }
 }
 
+void app_count_refusal(struct app *app, enum refusal refusal)
+{
+    CHECK(refusal < REFUSAL_COUNT);
+    app->refusals_new.count[refusal]++;
+}
+
+static void count_refusals(struct app *app)
+{
+    for (enum refusal i = 0; i < REFUSAL_COUNT; i++)
+        app->refusals.count[i] += app->refusals_new.count[i];
+    app->refusals_new = (struct app_refusals){0};
+}
+
+/* What was read of policies may have been written by the batch that is lost. */
+static void doubt_policies(struct app *app)
+{
+    for (size_t i = 0; i < app->tenants_count; i++)
+        app->tenants[i].policy_stale = true;
+}
+
 void app_settled(struct app *app, bool committed)
 {
+    if (!committed)
+        doubt_policies(app);
     if (committed) {
+        count_refusals(app);
         for (size_t i = 0; i < app->dirty_count; i++)
             deeds_show_device(app, &app->dirty[i]);
         show_shelves(app);

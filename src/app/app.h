@@ -20,11 +20,13 @@
 #include "base/time.h"
 #include "base/why.h"
 #include "fleet/audit.h"
+#include "fleet/refusal.h"
 #include "store/blobs.h"
 #include "store/db.h"
 #include "store/device.h"
 
-struct key; /* crypto/key.h */
+struct key;    /* crypto/key.h */
+struct policy; /* trust/policy.h */
 
 /* What the fronts are told of a device, to answer its quiet polls without the engine. */
 struct device_presence {
@@ -131,6 +133,11 @@ struct app_dirty {
     struct device_presence facts;
 };
 
+/* Refusals by devices, by enum refusal. */
+struct app_refusals {
+    uint64_t count[REFUSAL_COUNT];
+};
+
 /* Remembered by a story that fails, written by app_refused(). */
 struct app_refusal {
     bool set, stranger;
@@ -148,6 +155,9 @@ struct app_tenant {
     bool shelf_stale;          /* its metadata has changed and is not handed out yet */
     struct utc online_due;     /* snapshot and timestamp are looked at again then */
     struct why online_trouble; /* why they could not be renewed; "" they could */
+    struct policy *policy;     /* what its signers state beyond releases, see app/rules.h */
+    bool policy_stale;         /* and that is to be read again */
+    struct why policy_trouble; /* why it could not be read; "" it could */
 };
 
 struct app {
@@ -166,6 +176,9 @@ struct app {
 
     struct app_tenant *tenants; /* see app_tenant() */
     size_t tenants_count;
+
+    /* Since the start: those that are durable, and of the batch, and as it was at the savepoint. */
+    struct app_refusals refusals, refusals_new, refusals_mark;
 
     /* The tick's own memory; losing it costs a scan. */
     struct utc ticked; /* at the last tick */
@@ -212,6 +225,7 @@ struct app_tenant *app_tenant(struct app *app, int64_t id);
 
 /* Look for tenants that are not known yet. */
 enum err app_find_tenants(struct app *app) MUST_USE;
+void app_forget_tenants(struct app *app);
 
 /* Append to the audit log, in the transaction of the deed itself. */
 enum err app_audit(struct app *app, struct utc now, const struct deed *deed) MUST_USE;
@@ -227,6 +241,9 @@ bool app_may_scan(struct app *app, struct utc now);
 
 /* A walk has been made, by facts_each(). */
 void app_scanned(struct app *app, struct utc now);
+
+/* A device has refused an order; counted when that is durable. */
+void app_count_refusal(struct app *app, enum refusal refusal);
 
 /* Presence of this device must be looked at after the commit. */
 void app_touch(struct app *app, int64_t tenant, int64_t device);

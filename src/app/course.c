@@ -47,6 +47,15 @@ static bool in_its_hands(const struct assignment *assignment)
     return assignment_active(assignment->state) || assignment->state == ASSIGNMENT_SILENT;
 }
 
+/* Nothing was heard, so whatever the device has in hand it keeps. */
+static bool is_silence(const struct assignment_row *row)
+{
+    const struct assignment *assignment = &row->assignment;
+
+    return assignment->state == ASSIGNMENT_SILENT ||
+           (assignment->state == ASSIGNMENT_STRANDED && assignment->err == ERR_LINK);
+}
+
 /* It has been taken back, but the device does not know that yet. */
 static bool to_be_dropped(const struct assignment *assignment)
 {
@@ -75,16 +84,58 @@ static struct utc look_at(const struct assignment_row *row, const struct rollout
     return due;
 }
 
+/* A device takes a sequence number for one course only: when it is to begin again, or to turn
+ * round, it gets another. */
+static bool is_new_order(const struct assignment_change *change)
+{
+    return change->retried || (change->from != change->to && (change->to == ASSIGNMENT_ASSIGNED ||
+                                                              change->to == ASSIGNMENT_REVERTING));
+}
+
+/* The device shows that it is at work on this one, so it is not at work on the other one it had:
+ * what waits there is taken back, and what was to be seen there will not be. The other one is of
+ * another rollout, and is not in its hands after this. */
+static enum err displace(struct course *course, const struct assignment_row *row, int64_t before)
+{
+    static const enum assignment_event_kind kinds[] = {ASSIGNMENT_EV_RECALL, ASSIGNMENT_EV_OVERDUE};
+    struct assignment_row other;
+    enum err err;
+    bool changed;
+
+    if (before == 0 || before == row->id)
+        return ERR_OK;
+    err = store_assignment_get(course->app->db, row->tenant, row->device, before, &other);
+    if (err == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(err);
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        const struct assignment_event event = {.kind = kinds[i], .now = course->now};
+
+        TRY(course_assignment(course->app, &other, &event, &changed, NULL));
+    }
+    return ERR_OK;
+}
+
 /* Save what a step has made of it. */
 static enum err keep(struct course *course, struct assignment_row *row,
                      const struct assignment_change *change)
 {
+    int64_t before;
+
     row->look = look_at(row, course->row);
+    if (is_new_order(change))
+        TRY(store_device_next_sequence(course->app->db, row->tenant, row->device, course->now,
+                                       &row->sequence));
     TRY(store_assignment_save(course->app->db, row));
     if (change->from == change->to)
         return ERR_OK;
+    if (is_silence(row)) {
+        app_touch(course->app, row->tenant, row->device);
+        return ERR_OK;
+    }
+    TRY(store_device_attached(course->app->db, row->tenant, row->device, &before));
     TRY(course_attach(course->app, row));
-    return ERR_OK;
+    return in_its_hands(&row->assignment) ? displace(course, row, before) : ERR_OK;
 }
 
 /* ---- effects ---- */

@@ -21,6 +21,7 @@ struct device_call {
     struct rollout_row rollout;
     struct release_row release;
     struct issued_certificate certificate;
+    uint8_t mandate[NATIVE_SIGNED_SIZE_MAX];
 };
 
 struct device_credential {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/rules.h"
 #include "base/check.h"
 #include "codec/hex.h"
 
@@ -111,26 +112,96 @@ static void fill_release(const struct release_row *release, struct decide_room *
     memcpy(out->release.sha256, release->plain_sha256, DIGEST_SIZE);
 }
 
-void facts_for_decide(const struct device_row *device, const struct rollout_row *rollout,
-                      const struct release_row *release, const struct assignment *assignment,
-                      bool selected, bool other_rollout, struct utc now, struct decide_room *out)
+static struct decide_words words_of(const struct assignment_row *row)
 {
-    CHECK((rollout == NULL) == (release == NULL));
+    return (struct decide_words){.reason = span_of(row->reason), .detail = span_of(row->detail)};
+}
+
+void facts_for_decide(const struct facts_case *of, struct decide_room *out)
+{
+    CHECK((of->rollout == NULL) == (of->release == NULL));
     *out = (struct decide_room){0};
-    fill_device(device, &out->device);
-    out->device.other_rollout = other_rollout;
-    out->facts = (struct decide_facts){.now = now, .device = &out->device, .selected = selected};
-    if (!rollout)
+    fill_device(of->device, &out->device);
+    out->device.other_rollout = of->other_rollout;
+    out->facts = (struct decide_facts){.now = of->now,
+                                       .device = &out->device,
+                                       .selected = of->selected,
+                                       .in_hand = of->in_hand,
+                                       .fetches_back = of->fetches_back};
+    if (!of->rollout)
         return;
-    fill_release(release, out);
-    out->facts.rollout = &rollout->rollout;
-    out->facts.rollout_name = span_of(rollout->name);
+    fill_release(of->release, out);
+    out->release.blocked = of->blocked;
+    out->facts.rollout = &of->rollout->rollout;
+    out->facts.rollout_name = span_of(of->rollout->name);
     out->facts.release = &out->release;
-    out->facts.assignment = assignment;
-    out->facts.window = &rollout->window;
-    if (release->withdrawn)
+    out->facts.window = &of->rollout->window;
+    if (of->assignment) {
+        out->facts.assignment = &of->assignment->assignment;
+        out->facts.words = words_of(of->assignment);
+    }
+    if (of->release->withdrawn)
         out->facts.risk = (struct decide_risk){
             .held = true, .sentence = "the release has been withdrawn by its signers"};
+}
+
+/* ---- the way back ---- */
+
+static void no_way(struct way_back *out, enum err err, const char *reason, const char *sentence)
+{
+    out->kind = WAY_BACK_NONE;
+    out->err = err;
+    out->reason = reason;
+    out->sentence = sentence;
+}
+
+static bool holds(const struct device_row *device, const uint8_t sha256[DIGEST_SIZE])
+{
+    return device->other_known && memcmp(device->other, sha256, DIGEST_SIZE) == 0;
+}
+
+/* A known release: is it allowed for this device today? */
+static void judge_way(const struct device_row *device, bool blocked, struct way_back *out)
+{
+    const struct release_row *release = &out->release;
+
+    if (release->withdrawn)
+        no_way(out, ERR_NOT_FOUND, "withdrawn",
+               "what it ran before has been withdrawn by its signers");
+    else if (blocked)
+        no_way(out, ERR_UNSUITABLE, "blocked",
+               "what it ran before has been blocked by its signers");
+    else if (release->security_version < device->security_floor)
+        no_way(out, ERR_UNSUITABLE, "floor",
+               "what it ran before is below the security version it accepts");
+    else if (holds(device, release->plain_sha256))
+        out->kind = WAY_BACK_BANK;
+    else if (!facts_fit(device, release))
+        no_way(out, ERR_UNSUITABLE, "hardware", "what it ran before is not made for it");
+    else
+        out->kind = WAY_BACK_FETCH;
+}
+
+enum err facts_way_back(struct app *app, const struct device_row *device,
+                        const struct assignment_row *assignment, struct way_back *out)
+{
+    enum err err = ERR_NOT_FOUND;
+    bool blocked;
+
+    *out = (struct way_back){0};
+    if (!assignment->previous_known) {
+        no_way(out, ERR_NOT_FOUND, "unknown", "it is not known what it ran before");
+        return ERR_OK;
+    }
+    err = store_release_by_image(app->db, device->tenant, assignment->previous, &out->release);
+    if (err == ERR_NOT_FOUND) {
+        no_way(out, ERR_NOT_FOUND, "unsigned", "what it ran before is no signed release");
+        return ERR_OK;
+    }
+    TRY(err);
+    TRY(rules_block(app, device->tenant, assignment->previous, &blocked));
+    judge_way(device, blocked, out);
+    return ERR_OK;
 }
 
 bool facts_fit(const struct device_row *device, const struct release_row *release)

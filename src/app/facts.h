@@ -25,11 +25,38 @@ struct decide_room {
     struct span hardware[HARDWARE_MAX], bases[BASES_MAX];
 };
 
-/* `rollout`, `release` and `assignment` may be NULL (release exactly when rollout is). All
- * arguments must outlive `out`. `facts.in_hand` is left false; polls and reports set it. */
-void facts_for_decide(const struct device_row *device, const struct rollout_row *rollout,
-                      const struct release_row *release, const struct assignment *assignment,
-                      bool selected, bool other_rollout, struct utc now, struct decide_room *out);
+/* What a decision is about. Everything must outlive the room. */
+struct facts_case {
+    const struct device_row *device;
+    const struct rollout_row *rollout;       /* NULL: none concerns the device */
+    const struct release_row *release;       /* NULL exactly when rollout is */
+    const struct assignment_row *assignment; /* NULL: the rollout has not touched the device */
+    bool selected;                           /* the rollout's selector matches the device */
+    bool blocked;                            /* see rules_block() */
+    bool other_rollout;                      /* another rollout is at work on it */
+    bool in_hand;                            /* the device says that it has the assignment */
+    bool fetches_back;                       /* see facts_way_back() */
+    struct utc now;
+};
+
+void facts_for_decide(const struct facts_case *of, struct decide_room *out);
+
+/* How a device gets back to what it ran before an assignment. */
+enum way_back_kind {
+    WAY_BACK_NONE,  /* it stays where it is: see `reason` */
+    WAY_BACK_BANK,  /* by booting its other bank */
+    WAY_BACK_FETCH, /* by a download: its other bank holds something else */
+};
+
+struct way_back {
+    enum way_back_kind kind;
+    struct release_row release; /* what it ran before; signed, and allowed today */
+    enum err err;               /* WAY_BACK_NONE: why, in words of three lengths */
+    const char *reason, *sentence;
+};
+
+enum err facts_way_back(struct app *app, const struct device_row *device,
+                        const struct assignment_row *assignment, struct way_back *out) MUST_USE;
 
 /* Which active devices are meant: those that match and, with a release, are reached by a rollout
  * of it: product and hardware fit, and the device does not run the release already, unless that

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/rules.h"
 #include "base/check.h"
 #include "os/say.h"
 
@@ -133,26 +134,44 @@ static enum err find_rollout(struct explaining *explaining)
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
+/* What a poll would look at, too. */
+static enum err gather_case(struct explaining *explaining, struct facts_case *out)
+{
+    struct way_back way;
+
+    *out = (struct facts_case){.device = &explaining->device.row, .now = explaining->now};
+    if (explaining->relevance == RELEVANCE_NONE)
+        return ERR_OK;
+    out->rollout = &explaining->rollout;
+    out->release = &explaining->release;
+    out->selected = explaining->selected;
+    TRY(rules_block(explaining->app, out->device->tenant, out->release->plain_sha256,
+                    &out->blocked));
+    if (!explaining->has_assignment)
+        return ERR_OK;
+    out->assignment = &explaining->assignment;
+    TRY(facts_way_back(explaining->app, out->device, out->assignment, &way));
+    out->fetches_back = way.kind == WAY_BACK_FETCH;
+    return ERR_OK;
+}
+
 static enum err explain(struct explaining *explaining, struct explanation *out)
 {
-    bool any;
+    struct facts_case of;
     struct decide_room room;
     struct decision decision;
     struct buf text = buf_over(out->sentence, sizeof out->sentence);
 
     TRY(find_rollout(explaining));
-    any = explaining->relevance != RELEVANCE_NONE;
-    facts_for_decide(&explaining->device.row, any ? &explaining->rollout : NULL,
-                     any ? &explaining->release : NULL,
-                     explaining->has_assignment ? &explaining->assignment.assignment : NULL,
-                     explaining->selected, false, explaining->now, &room);
+    TRY(gather_case(explaining, &of));
+    facts_for_decide(&of, &room);
     decision = decide(&room.facts);
     decide_explain(&room.facts, &decision, &text);
     CHECK(!text.overflow);
     (void)buf_finish_text(&text); /* terminates */
     out->reason = decision.reason;
     out->next_at = decision.next_at;
-    (void)snprintf(out->rollout, sizeof out->rollout, "%s", any ? explaining->rollout.name : "");
+    (void)snprintf(out->rollout, sizeof out->rollout, "%s", of.rollout ? of.rollout->name : "");
     return ERR_OK;
 }
 

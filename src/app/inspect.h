@@ -5,7 +5,7 @@
 #include "app/facts.h"
 #include "store/report.h"
 
-#define INSPECT_SENTENCE_MAX 512u /* bytes with NUL */
+#define INSPECT_SENTENCE_MAX 1024u /* bytes with NUL */
 
 struct explanation {
     char sentence[INSPECT_SENTENCE_MAX];

@@ -1,10 +1,15 @@
 /* A poll: what the device is, becomes what we know; what it shall do, becomes the answer. */
+#include <stdio.h>
 #include <string.h>
 
 #include "app/course.h"
 #include "app/device.h"
 #include "app/facts.h"
+#include "app/rules.h"
+#include "app/sign.h"
 #include "base/check.h"
+#include "codec/version.h"
+#include "store/metadata.h"
 
 struct polling {
     struct app *app;
@@ -12,6 +17,7 @@ struct polling {
     const struct native_poll *poll;
     struct native_answer *out;
     struct decision decision;
+    struct way_back way; /* of a device that is told to go back */
 };
 
 /* ---- what the device says of itself ---- */
@@ -109,15 +115,21 @@ static enum err look_back(struct polling *polling)
 static enum err decide_on_it(struct polling *polling)
 {
     struct device_call *call = polling->call;
+    struct app *app = polling->app;
+    struct facts_case of = {.device = &call->device,
+                            .rollout = &call->rollout,
+                            .release = &call->release,
+                            .assignment = &call->assignment,
+                            .selected = true,
+                            .in_hand = polling->poll->assignment == (uint64_t)call->assignment.id,
+                            .fetches_back = polling->way.kind == WAY_BACK_FETCH,
+                            .now = call->now};
     struct decide_room room;
 
-    TRY(store_rollout_get(polling->app->db, call->device.tenant, call->assignment.rollout,
-                          &call->rollout));
-    TRY(store_release_get(polling->app->db, call->device.tenant, call->assignment.release,
-                          &call->release));
-    facts_for_decide(&call->device, &call->rollout, &call->release, &call->assignment.assignment,
-                     true, false, call->now, &room);
-    room.facts.in_hand = polling->poll->assignment == (uint64_t)call->assignment.id;
+    TRY(store_rollout_get(app->db, call->device.tenant, call->assignment.rollout, &call->rollout));
+    TRY(store_release_get(app->db, call->device.tenant, call->assignment.release, &call->release));
+    TRY(rules_block(app, call->device.tenant, call->release.plain_sha256, &of.blocked));
+    facts_for_decide(&of, &room);
     polling->decision = decide(&room.facts);
     return ERR_OK;
 }
@@ -137,47 +149,131 @@ static void fill(struct polling *polling)
 
     switch (polling->decision.answer) {
     case DECIDE_INSTALL:
+    case DECIDE_FETCH_BACK: /* find_way_back() has filled in the release */
         out->kind = NATIVE_INSTALL;
-        out->target = span_of(polling->call->release.target);
-        out->not_before_s = polling->decision.flip_in_s;
-        fill_digest(true, polling->call->release.sha256, &out->sha256);
         break;
     case DECIDE_CANCEL:
         out->kind = NATIVE_CANCEL;
         break;
-    case DECIDE_ROLLBACK: /* find_way_back() has filled in the release */
+    case DECIDE_ROLLBACK: /* likewise */
         out->kind = NATIVE_ROLLBACK;
-        out->target = span_of(polling->call->release.target);
-        fill_digest(true, polling->call->release.sha256, &out->sha256);
         break;
     case DECIDE_NOTHING:
     case DECIDE_ANSWER_COUNT:
         return;
     }
     out->assignment = (uint64_t)row->id;
+    if (out->kind == NATIVE_CANCEL)
+        return;
+    out->target = span_of(polling->call->release.target);
+    out->not_before_s = polling->decision.flip_in_s;
+    fill_digest(true, polling->call->release.sha256, &out->sha256);
 }
 
-/* To boot its other bank a device needs signed facts of what is in there, and the name to look
- * them up by. Without them it has to stay. */
+static bool goes_back(const struct decision *decision)
+{
+    return decision->answer == DECIDE_ROLLBACK || decision->answer == DECIDE_FETCH_BACK;
+}
+
+/* It stays where it is, and the rollout knows why. */
+static enum err strand(struct polling *polling)
+{
+    struct assignment_row *row = &polling->call->assignment;
+    const struct assignment_event event = {
+        .kind = ASSIGNMENT_EV_REFUSED, .now = polling->call->now, .err = polling->way.err};
+    bool changed;
+
+    (void)snprintf(row->reason, sizeof row->reason, "%s", polling->way.reason);
+    (void)snprintf(row->detail, sizeof row->detail, "%s", polling->way.sentence);
+    return course_assignment(polling->app, row, &event, &changed, NULL);
+}
+
+/* To go back a device needs signed facts of what it ran before, and the name to look them up by.
+ * Without them, or when it must not run that any more, it has to stay. */
 static enum err find_way_back(struct polling *polling)
 {
     struct device_call *call = polling->call;
-    const struct assignment_row *row = &call->assignment;
-    const struct assignment_event event = {
-        .kind = ASSIGNMENT_EV_REFUSED, .now = call->now, .err = ERR_NOT_FOUND};
-    enum err err = ERR_NOT_FOUND;
-    bool changed;
 
-    if (polling->decision.answer != DECIDE_ROLLBACK)
+    if (!goes_back(&polling->decision))
         return ERR_OK;
-    if (row->previous_known)
-        err = store_release_by_image(polling->app->db, row->tenant, row->previous, &call->release);
-    if (err == ERR_OK && call->release.withdrawn)
-        err = ERR_NOT_FOUND;
-    if (err != ERR_NOT_FOUND)
-        return err;
-    TRY(course_assignment(polling->app, &call->assignment, &event, &changed, NULL));
-    return decide_on_it(polling);
+    TRY(facts_way_back(polling->app, &call->device, &call->assignment, &polling->way));
+    if (polling->way.kind == WAY_BACK_NONE)
+        TRY(strand(polling));
+    TRY(decide_on_it(polling));
+    if (goes_back(&polling->decision))
+        call->release = polling->way.release;
+    return ERR_OK;
+}
+
+/* ---- the mandate ---- */
+
+/* Whether a device would call the release a step back: it is then told that this is meant. */
+static bool is_older(const struct polling *polling)
+{
+    struct span running = span_of(polling->call->device.version),
+                offered = span_of(polling->call->release.version);
+
+    return goes_back(&polling->decision) || (version_valid(running) && version_valid(offered) &&
+                                             version_compare(offered, running) < 0);
+}
+
+/* One from before mandates has no number yet. */
+static enum err number(struct polling *polling)
+{
+    struct assignment_row *row = &polling->call->assignment;
+
+    if (row->sequence != 0)
+        return ERR_OK;
+    TRY(store_device_next_sequence(polling->app->db, row->tenant, row->device, polling->call->now,
+                                   &row->sequence));
+    return store_assignment_save(polling->app->db, row);
+}
+
+static enum err root_version(struct app *app, int64_t tenant, uint32_t *out)
+{
+    struct metadata_row root;
+    enum err err = store_metadata_find(app->db, tenant, METADATA_ROOT, 0, &root);
+
+    *out = err == ERR_OK ? root.version : 0;
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+static enum err write_mandate(struct polling *polling, struct mandate *out)
+{
+    const struct device_call *call = polling->call;
+    const struct policy *policy;
+
+    TRY(rules_of(polling->app, call->device.tenant, &policy));
+    *out = (struct mandate){.device = span_of(call->device.name),
+                            .sequence = (uint64_t)call->assignment.sequence,
+                            .nonce_known = polling->poll->nonce_known,
+                            .issued_s = (uint64_t)call->now.ms / 1000,
+                            .id = (uint64_t)call->assignment.id,
+                            .action = is_older(polling) ? MANDATE_ROLLBACK : MANDATE_INSTALL,
+                            .target = span_of(call->release.target),
+                            .allow_stale_s = policy->allow_stale_s};
+    if (!goes_back(&polling->decision))
+        out->deadline_s = (uint64_t)call->rollout.rollout.plan.end_at.ms / 1000;
+    memcpy(out->nonce, polling->poll->nonce, MANDATE_NONCE_SIZE);
+    memcpy(out->sha256, call->release.plain_sha256, DIGEST_SIZE);
+    return root_version(polling->app, call->device.tenant, &out->root_version_min);
+}
+
+/* Orders to change the device are signed; nothing else is. */
+static enum err sign(struct polling *polling)
+{
+    struct device_call *call = polling->call;
+    struct buf signed_bytes = buf_over(call->mandate, sizeof call->mandate);
+    const struct key *key = polling->app->config.assignment_key;
+    struct mandate mandate;
+
+    if (!key || (polling->out->kind != NATIVE_INSTALL && polling->out->kind != NATIVE_ROLLBACK))
+        return ERR_OK;
+    TRY(number(polling));
+    TRY(write_mandate(polling, &mandate));
+    TRY(sign_mandate(key, &mandate, &signed_bytes, NULL));
+    polling->out->signed_assignment = buf_written(&signed_bytes);
+    return ERR_OK;
 }
 
 /* The device holds something that is not what it has now: old, recalled, or never ours. */
@@ -251,6 +347,7 @@ enum err device_poll(struct app *app, struct device_call *call, const struct nat
     out->flags |= inventory_is_news(&polling) ? NATIVE_WANT_INVENTORY : 0;
     TRY(note_state(&polling, &runs_other));
     TRY(answer(&polling, runs_other));
+    TRY(sign(&polling));
     out->next_poll_s = decide_next_poll_s(&polling.decision, call->now, app->config.poll_interval_s,
                                           app->config.poll_jitter_percent, &app->prng);
     out->server_s = (uint64_t)call->now.ms / 1000;
@@ -261,6 +358,8 @@ CHECK_STATIC(DEVICE_WANTS_INVENTORY == NATIVE_WANT_INVENTORY);
 CHECK_STATIC(DEVICE_WANTS_LOG == NATIVE_WANT_LOG);
 CHECK_STATIC(DEVICE_WANTS_RENEWAL == NATIVE_WANT_RENEWAL);
 CHECK_STATIC(INVENTORY_DIGEST_SIZE == NATIVE_INVENTORY_SIZE);
+CHECK_STATIC(MANDATE_SIZE_MAX == NATIVE_SIGNED_SIZE_MAX);
+CHECK_STATIC(MANDATE_NONCE_SIZE == NATIVE_NONCE_SIZE);
 
 enum err device_details(struct app *app, struct device_call *call, uint64_t assignment,
                         struct native_details *out)

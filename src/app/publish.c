@@ -7,6 +7,7 @@
 
 #include "app/course.h"
 #include "app/deeds.h"
+#include "app/rules.h"
 #include "base/check.h"
 #include "format/chunks.h"
 #include "os/say.h"
@@ -65,6 +66,7 @@ static enum err keep(struct app *app, int64_t tenant, enum metadata_role role,
     if (version == 0 || version > INT32_MAX)
         return say(why, ERR_TOO_BIG, "version", "version %" PRIu64 " is out of range", version);
     app_tenant(app, tenant)->shelf_stale = true;
+    app_tenant(app, tenant)->policy_stale = true;
     app_tenant(app, tenant)->online_due = (struct utc){0};
     return app_db_failed(app, store_metadata_add(app->db, &row), why);
 }
@@ -336,39 +338,6 @@ static enum err take_target(void *self, const struct tuf_target *target, struct 
     return add_or_confirm(publishing, target, why);
 }
 
-static bool may_reach_more(const struct rollout *rollout)
-{
-    return rollout_moving(rollout) || rollout->state == ROLLOUT_PAUSED;
-}
-
-/* What the signers have withdrawn must not reach another device. */
-static enum err halt_withdrawn(struct publishing *publishing)
-{
-    const struct course_order order = {.actor = "server",
-                                       .reason = "the release has been withdrawn by its signers",
-                                       .now = publishing->now,
-                                       .by_judge = true};
-    struct rollout_key keys[64], after = {0};
-    uint32_t count = COUNT_OF(keys);
-
-    while (count == COUNT_OF(keys)) {
-        TRY(store_rollout_open_list(publishing->app->db, after, COUNT_OF(keys), keys, &count));
-        for (uint32_t i = 0; i < count; i++) {
-            struct rollout_row row;
-            struct release_row release;
-
-            after = keys[i];
-            TRY(store_rollout_get(publishing->app->db, keys[i].tenant, keys[i].id, &row));
-            TRY(store_release_get(publishing->app->db, row.tenant, row.release, &release));
-            if (!release.withdrawn || row.tenant != publishing->tenant ||
-                !may_reach_more(&row.rollout))
-                continue;
-            TRY(course_event(publishing->app, &row, ROLLOUT_EV_HALT, &order, NULL));
-        }
-    }
-    return ERR_OK;
-}
-
 static enum err audit_targets(struct publishing *publishing)
 {
     const struct published *out = publishing->out;
@@ -395,8 +364,8 @@ static enum err take_all(struct publishing *publishing, struct why *why)
                                                     out->targets_version, &out->withdrawn),
                       why));
     TRY(app_db_failed(app, audit_targets(publishing), why));
-    if (out->withdrawn > 0)
-        TRY(app_db_failed(app, halt_withdrawn(publishing), why));
+    TRY(app_db_failed(app, rules_enforce(publishing->app, publishing->tenant, publishing->now),
+                      why));
     return publish_online(app, publishing->tenant, publishing->now, why);
 }
 

@@ -18,7 +18,8 @@ struct app_tenant *app_tenant(struct app *app, int64_t id)
     more = realloc(app->tenants, (app->tenants_count + 1) * sizeof *more);
     CHECK(more);
     app->tenants = more;
-    more[app->tenants_count] = (struct app_tenant){.id = id, .shelf_stale = true};
+    more[app->tenants_count] =
+        (struct app_tenant){.id = id, .shelf_stale = true, .policy_stale = true};
     return &more[app->tenants_count++];
 }
 
@@ -35,4 +36,13 @@ enum err app_find_tenants(struct app *app)
         }
     }
     return ERR_OK;
+}
+
+void app_forget_tenants(struct app *app)
+{
+    for (size_t i = 0; i < app->tenants_count; i++)
+        free(app->tenants[i].policy);
+    free(app->tenants);
+    app->tenants = NULL;
+    app->tenants_count = 0;
 }

@@ -117,6 +117,8 @@ static const struct rule rules[] = {
     RULE(SUCCEEDED,   REVERT,      REVERTING),
     RULE(FAILED,      REVERT,      REVERTING), /* only when it had flipped */
     RULE(SILENT,      REVERT,      REVERTING),
+    RULE(REVERTING,   DOWNLOADING, REVERTING), /* it has to fetch what it ran before */
+    RULE(REVERTING,   STAGED,      REVERTING),
     RULE(REVERTING,   SWITCHING,   REVERTING),
     RULE(REVERTING,   TRIAL,       REVERTING),
     RULE(REVERTING,   SUCCEEDED,   REVERTING), /* of the update, from before the order */
@@ -125,6 +127,8 @@ static const struct rule rules[] = {
     RULE(REVERTING,   FAILED,      STRANDED),
     RULE(REVERTING,   REFUSED,     STRANDED),
     RULE(REVERTING,   OVERDUE,     STRANDED),
+    RULE(STRANDED,    DOWNLOADING, STRANDED),
+    RULE(STRANDED,    STAGED,      STRANDED),
     RULE(STRANDED,    REVERTED,    ROLLED_BACK),
     RULE(STRANDED,    BACK,        ROLLED_BACK),
     RULE(STRANDED,    FAILED,      STRANDED),

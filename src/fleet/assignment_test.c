@@ -118,9 +118,9 @@ static const char *const walk[ASSIGNMENT_STATE_COUNT] = {
     [ASSIGNMENT_WITHDRAWN] = "A=...ST+.R.W..U...",
     [ASSIGNMENT_SUPERSEDED] = ".=.........U......",
     [ASSIGNMENT_REFUSED] = ".=................", /* ERR_CORRUPT: it counted */
-    [ASSIGNMENT_REVERTING] = ".=...rrr!b!.!....b",
+    [ASSIGNMENT_REVERTING] = ".=rr.rrr!b!.!....b",
     [ASSIGNMENT_ROLLED_BACK] = ".=...............b",
-    [ASSIGNMENT_STRANDED] = ".=......!b!......b",
+    [ASSIGNMENT_STRANDED] = ".=!!....!b!......b",
 };
 
 static enum assignment_state state_of(char letter, enum assignment_state itself)

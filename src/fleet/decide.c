@@ -54,6 +54,8 @@ static enum decide_reason suitability(const struct decide_facts *facts)
     if (release->hardware_count != 0 &&
         !one_of(device->hardware, release->hardware, release->hardware_count))
         return REASON_HARDWARE;
+    if (release->blocked)
+        return REASON_BLOCKED;
     if (release->security_version < device->security_floor)
         return REASON_FLOOR;
     if (!base_fits(device, release))
@@ -205,6 +207,8 @@ static struct decision about_waiting(const struct decide_facts *facts)
 
     if (still == REASON_ROLLOUT_HALTED || still == REASON_ROLLOUT_ENDED)
         return say(still, DECIDE_CANCEL, DECIDE_DROP);
+    if (facts->release->blocked)
+        return say(REASON_BLOCKED, DECIDE_CANCEL, DECIDE_DROP);
     if (facts->device->held)
         return hold(REASON_DEVICE_HELD, DECIDE_NOTHING, HOLD_RETRY_S);
     if (still != REASON_NEXT)
@@ -230,10 +234,17 @@ static struct decision about_flipped(const struct decide_facts *facts, enum deci
     return decision;
 }
 
-static struct decision about_stranded(const struct assignment *assignment)
+static struct decision about_return(const struct decide_facts *facts)
 {
-    if (assignment->err == ERR_LINK) /* it had only been out of reach: the order stands */
-        return say(REASON_GO_BACK, DECIDE_ROLLBACK, DECIDE_PROCEED);
+    if (facts->fetches_back)
+        return say(REASON_FETCH_BACK, DECIDE_FETCH_BACK, DECIDE_PROCEED);
+    return say(REASON_GO_BACK, DECIDE_ROLLBACK, DECIDE_PROCEED);
+}
+
+static struct decision about_stranded(const struct decide_facts *facts)
+{
+    if (facts->assignment->err == ERR_LINK) /* it had only been out of reach: the order stands */
+        return about_return(facts);
     return say(REASON_STRANDED, DECIDE_NOTHING, DECIDE_NOTED);
 }
 
@@ -243,9 +254,9 @@ static struct decision about_assignment(const struct decide_facts *facts)
 
     switch (assignment->state) {
     case ASSIGNMENT_REVERTING:
-        return say(REASON_GO_BACK, DECIDE_ROLLBACK, DECIDE_PROCEED);
+        return about_return(facts);
     case ASSIGNMENT_STRANDED:
-        return about_stranded(assignment);
+        return about_stranded(facts);
     case ASSIGNMENT_ROLLED_BACK:
         return say(REASON_GONE_BACK, DECIDE_NOTHING, DECIDE_DROP);
     case ASSIGNMENT_SUCCEEDED:

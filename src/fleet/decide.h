@@ -17,17 +17,18 @@
 
 enum decide_answer {
     DECIDE_NOTHING,
-    DECIDE_INSTALL,  /* there is a release to fetch; flipping needs leave */
-    DECIDE_CANCEL,   /* drop what you have in hand for this assignment */
-    DECIDE_ROLLBACK, /* boot the other bank, no download */
+    DECIDE_INSTALL,    /* there is a release to fetch; flipping needs leave */
+    DECIDE_CANCEL,     /* drop what you have in hand for this assignment */
+    DECIDE_ROLLBACK,   /* boot the other bank, no download */
+    DECIDE_FETCH_BACK, /* the other bank holds something else: fetch what it ran before */
     DECIDE_ANSWER_COUNT
 };
 
 /* Answer to a report. */
 enum decide_verdict {
     DECIDE_NOTED,
-    DECIDE_PROCEED, /* leave to flip; the caller steps the assignment with GRANT, unless the answer
-                       is ROLLBACK: that leave was given with the order */
+    DECIDE_PROCEED, /* leave to flip; the caller steps the assignment with GRANT, unless it has
+                       been told to go back: that leave was given with the order */
     DECIDE_HOLD,    /* not now; ask again */
     DECIDE_DROP,    /* cancel; the device will report that it dropped it */
     DECIDE_VERDICT_COUNT
@@ -41,6 +42,7 @@ enum decide_verdict {
     X(REVOKED, "device-revoked")                                                \
     /* an order to go back comes before everything that could stop an update */ \
     X(GO_BACK, "rollback-ordered")                                              \
+    X(FETCH_BACK, "rollback-download")                                          \
     X(GONE_BACK, "rolled-back")                                                 \
     X(STRANDED, "rollback-failed")                                              \
     /* no update in hand */                                                     \
@@ -49,6 +51,7 @@ enum decide_verdict {
     X(CURRENT, "already-running")                                               \
     X(PRODUCT, "wrong-product")                                                 \
     X(HARDWARE, "wrong-hardware")                                               \
+    X(BLOCKED, "release-blocked")                                               \
     X(FLOOR, "below-security-floor")                                            \
     X(BASE, "wrong-base")                                                       \
     X(SEALING, "no-sealing-key")                                                \
@@ -119,7 +122,8 @@ struct decide_release {
     const struct span *bases; /* versions or lower-case hex digests; none = any */
     uint32_t base_count;
     uint32_t security_version;
-    bool sealed; /* encrypted: for devices with a sealing key only */
+    bool sealed;  /* encrypted: for devices with a sealing key only */
+    bool blocked; /* by its signers: nobody may install it any more */
     uint8_t sha256[DIGEST_SIZE];
 };
 
@@ -131,14 +135,22 @@ struct decide_risk {
     uint32_t retry_s;
 };
 
+/* What the device's last report said beside the error; either may be empty. */
+struct decide_words {
+    struct span reason; /* name of the rule that said no: "floor" */
+    struct span detail; /* a sentence */
+};
+
 struct decide_facts {
     struct utc now;
     const struct decide_device *device;
     const struct rollout *rollout;        /* NULL: none concerns the device */
     struct span rollout_name;             /* for sentences */
     const struct decide_release *release; /* NULL exactly when rollout is NULL */
-    bool in_hand;  /* the poll or report says that the device holds this assignment */
-    bool selected; /* the rollout's selector matches the device */
+    bool in_hand;      /* the poll or report says that the device holds this assignment */
+    bool selected;     /* the rollout's selector matches the device */
+    bool fetches_back; /* of a device told to go back: its other bank holds something else */
+    struct decide_words words;
     const struct assignment *assignment; /* NULL: the rollout has not touched the device */
     const struct window *window;         /* NULL: none */
     struct decide_risk risk;

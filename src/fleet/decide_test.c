@@ -107,6 +107,11 @@ static void go_back_again(struct scene *s)
     assign(s, ASSIGNMENT_STRANDED, STANDING_GOOD, WHEREABOUTS_STRANDED);
     s->assignment.err = ERR_LINK;
 }
+static void fetch_back(struct scene *s)
+{
+    go_back(s);
+    s->facts.fetches_back = true;
+}
 static void gone_back(struct scene *s)
 {
     assign(s, ASSIGNMENT_ROLLED_BACK, STANDING_GOOD, WHEREABOUTS_BACK);
@@ -145,9 +150,18 @@ static void floor_above(struct scene *s)
 {
     s->device.security_floor = 4;
 }
+static void blocked(struct scene *s)
+{
+    s->release.blocked = true;
+}
 static void base(struct scene *s)
 {
     s->device.version = SPAN_LITERAL("1.1");
+}
+static void blocked_in_hand(struct scene *s)
+{
+    blocked(s);
+    assign(s, ASSIGNMENT_STAGED, STANDING_WAITING, WHEREABOUTS_HOME);
 }
 static void sealed(struct scene *s)
 {
@@ -173,6 +187,18 @@ static void silent(struct scene *s)
 static void refused(struct scene *s)
 {
     assign(s, ASSIGNMENT_REFUSED, STANDING_FAILED, WHEREABOUTS_HOME);
+}
+static void refused_with_words(struct scene *s)
+{
+    refused(s);
+    s->assignment.err = ERR_UNSUITABLE;
+    s->facts.words.reason = SPAN_LITERAL("floor");
+    s->facts.words.detail = SPAN_LITERAL("too\nold. ");
+}
+static void fell_back_with_words(struct scene *s)
+{
+    assign(s, ASSIGNMENT_REVERTED, STANDING_FAILED, WHEREABOUTS_HOME);
+    s->facts.words.detail = SPAN_LITERAL("no heartbeat");
 }
 static void superseded(struct scene *s)
 {
@@ -340,6 +366,8 @@ static const struct row rows[] = {
      "Rollout \"spring\" is rolled back: it is told to boot its other bank."},
     {go_back_again, REASON_GO_BACK, DECIDE_ROLLBACK, DECIDE_PROCEED,
      "Rollout \"spring\" is rolled back: it is told to boot its other bank."},
+    {fetch_back, REASON_FETCH_BACK, DECIDE_FETCH_BACK, DECIDE_PROCEED,
+     "Rollout \"spring\" is rolled back: it is told to fetch what it ran before."},
     {gone_back, REASON_GONE_BACK, DECIDE_NOTHING, DECIDE_DROP,
      "Rollout \"spring\" was rolled back, and it went back to what it ran before."},
     {stranded, REASON_STRANDED, DECIDE_NOTHING, DECIDE_NOTED,
@@ -356,6 +384,10 @@ static const struct row rows[] = {
      "Rollout \"spring\" brings a release for product gateway, and this device is unknown."},
     {hardware, REASON_HARDWARE, DECIDE_NOTHING, DECIDE_DROP,
      "The release of rollout \"spring\" is not made for its hardware, rev-c."},
+    {blocked, REASON_BLOCKED, DECIDE_NOTHING, DECIDE_DROP,
+     "The signers have blocked 2.0, the release of rollout \"spring\"."},
+    {blocked_in_hand, REASON_BLOCKED, DECIDE_CANCEL, DECIDE_DROP,
+     "The signers have blocked 2.0, the release of rollout \"spring\"."},
     {floor_above, REASON_FLOOR, DECIDE_NOTHING, DECIDE_DROP,
      "The release of rollout \"spring\" is below the security version it accepts."},
     {sealed, REASON_SEALING, DECIDE_NOTHING, DECIDE_DROP,
@@ -373,6 +405,11 @@ static const struct row rows[] = {
      "It was given leave to switch to 2.0 by rollout \"spring\", and no outcome came in time."},
     {refused, REASON_REFUSED, DECIDE_NOTHING, DECIDE_DROP,
      "It refused 2.0 of rollout \"spring\": the device gave no reason."},
+    {refused_with_words, REASON_REFUSED, DECIDE_NOTHING, DECIDE_DROP,
+     "It refused 2.0 of rollout \"spring\": the update is not meant for this device "
+     "(floor: too old)."},
+    {fell_back_with_words, REASON_REVERTED, DECIDE_NOTHING, DECIDE_DROP,
+     "It tried 2.0 of rollout \"spring\" and fell back to what it ran before: no heartbeat."},
     {superseded, REASON_SUPERSEDED, DECIDE_NOTHING, DECIDE_DROP,
      "Another rollout has taken it over from rollout \"spring\"."},
     {superseded_in_hand, REASON_SUPERSEDED, DECIDE_CANCEL, DECIDE_DROP,
@@ -517,6 +554,7 @@ static void test_eligibility(void **state)
         {current, REASON_CURRENT},
         {product, REASON_PRODUCT},
         {hardware, REASON_HARDWARE},
+        {blocked, REASON_BLOCKED},
         {floor_above, REASON_FLOOR},
         {base, REASON_BASE},
         {sealed, REASON_SEALING},

@@ -4,6 +4,7 @@
 
 /* %R rollout  %V its version  %P its product  %p the device's product  %h the device's hardware
  * %v the device's version  %T the time at which something changes  %E the device's error
+ * %D the same after a colon, or nothing
  * %K the risk sentence  %W the window  %X what the rollout does  %S stage n of m */
 /* clang-format off */
 static const char *const sentences[REASON_COUNT] = {
@@ -11,6 +12,7 @@ static const char *const sentences[REASON_COUNT] = {
     [REASON_REJECTED]  = "It was rejected at enrolment and gets nothing.",
     [REASON_REVOKED]   = "It was revoked and gets nothing until it is enrolled anew.",
     [REASON_GO_BACK]   = "Rollout %R is rolled back: it is told to boot its other bank.",
+    [REASON_FETCH_BACK] = "Rollout %R is rolled back: it is told to fetch what it ran before.",
     [REASON_GONE_BACK] = "Rollout %R was rolled back, and it went back to what it ran before.",
     [REASON_STRANDED]  = "Rollout %R was rolled back, but it could not go back: %E.",
     [REASON_NO_ROLLOUT]   = "No rollout concerns it.",
@@ -18,12 +20,13 @@ static const char *const sentences[REASON_COUNT] = {
     [REASON_CURRENT]   = "It already runs %V, the release of rollout %R.",
     [REASON_PRODUCT]   = "Rollout %R brings a release for product %P, and this device is %p.",
     [REASON_HARDWARE]  = "The release of rollout %R is not made for its hardware, %h.",
+    [REASON_BLOCKED]   = "The signers have blocked %V, the release of rollout %R.",
     [REASON_FLOOR]     = "The release of rollout %R is below the security version it accepts.",
     [REASON_BASE]      = "The release of rollout %R cannot be applied on %v, which it runs.",
     [REASON_SEALING]   = "The release of rollout %R is encrypted, and the device has sent no sealing key.",
     [REASON_SUCCEEDED] = "It runs %V since rollout %R, is healthy and has confirmed it.",
     [REASON_FAILED]    = "It failed to install %V of rollout %R: %E.",
-    [REASON_REVERTED]  = "It tried %V of rollout %R and fell back to what it ran before.",
+    [REASON_REVERTED]  = "It tried %V of rollout %R and fell back to what it ran before%D.",
     [REASON_SILENT]    = "It was given leave to switch to %V by rollout %R, and no outcome came in time.",
     [REASON_REFUSED]   = "It refused %V of rollout %R: %E.",
     [REASON_SUPERSEDED] = "Another rollout has taken it over from rollout %R.",
@@ -77,12 +80,40 @@ static void put_stage(struct buf *out, const struct rollout *rollout)
     buf_uint(out, rollout->plan.stage_count);
 }
 
-/* What an error says when the device gave none. */
-static const char *error_text(const struct decide_facts *facts)
+/* A device's own text inside a sentence of ours: one line, no period of its own. */
+static void put_words(struct buf *out, struct span text)
 {
-    enum err err = facts->assignment ? facts->assignment->err : ERR_OK;
+    while (text.size > 0 && (text.at[text.size - 1] == '.' || text.at[text.size - 1] == ' '))
+        text.size--;
+    for (size_t i = 0; i < text.size; i++)
+        buf_byte(out, text.at[i] < ' ' ? ' ' : text.at[i]);
+}
 
-    return err == ERR_OK ? "the device gave no reason" : err_text(err);
+static void put_both(struct buf *out, const struct decide_words *words)
+{
+    put_words(out, words->reason);
+    if (words->reason.size > 0 && words->detail.size > 0)
+        buf_text(out, ": ");
+    put_words(out, words->detail);
+}
+
+/* The error's sentence, and what the device said: "... (floor: too old)". */
+static void put_error(struct buf *out, const struct decide_facts *facts)
+{
+    const struct decide_words *words = &facts->words;
+    enum err err = facts->assignment ? facts->assignment->err : ERR_OK;
+    bool silent = words->reason.size == 0 && words->detail.size == 0;
+
+    if (err == ERR_OK && !silent) {
+        put_both(out, words);
+        return;
+    }
+    buf_text(out, err == ERR_OK ? "the device gave no reason" : err_text(err));
+    if (silent)
+        return;
+    buf_text(out, " (");
+    put_both(out, words);
+    buf_byte(out, ')');
 }
 
 static void put_place(struct buf *out, const struct decide_facts *facts,
@@ -113,7 +144,13 @@ static void put_place(struct buf *out, const struct decide_facts *facts,
         put_time(out, decision->next_at);
         break;
     case 'E':
-        buf_text(out, error_text(facts));
+        put_error(out, facts);
+        break;
+    case 'D':
+        if (facts->assignment->err == ERR_OK && facts->words.detail.size == 0)
+            break;
+        buf_text(out, ": ");
+        put_error(out, facts);
         break;
     case 'K':
         buf_text(out, facts->risk.sentence ? facts->risk.sentence : "the risk is too high now");
@@ -162,6 +199,7 @@ const char *decide_answer_name(enum decide_answer answer)
         [DECIDE_INSTALL] = "install",
         [DECIDE_CANCEL] = "cancel",
         [DECIDE_ROLLBACK] = "rollback",
+        [DECIDE_FETCH_BACK] = "rollback-download",
     };
 
     CHECK(answer < DECIDE_ANSWER_COUNT);

@@ -215,6 +215,16 @@ enum err store_device_seen(struct db *db, int64_t tenant, struct span name, stru
     return db_run(db);
 }
 
+enum err store_device_attached(struct db *db, int64_t tenant, int64_t device, int64_t *assignment)
+{
+    db_query(db, "SELECT assignment FROM device_state WHERE tenant = $1 AND device = $2");
+    db_bind_int(db, tenant);
+    db_bind_int(db, device);
+    TRY(db_one(db));
+    *assignment = db_column_int(db, 0);
+    return ERR_OK;
+}
+
 enum err store_device_attach(struct db *db, int64_t tenant, int64_t device, int64_t assignment)
 {
     db_query(db, "UPDATE device_state SET assignment = $1 WHERE tenant = $2 AND device = $3");

@@ -103,6 +103,8 @@ enum err store_device_next_sequence(struct db *db, int64_t tenant, int64_t devic
 enum err store_device_seen(struct db *db, int64_t tenant, struct span name, struct utc at) MUST_USE;
 
 /* Note which assignment the device has or shall get; detaching another one changes nothing. */
+enum err store_device_attached(struct db *db, int64_t tenant, int64_t device,
+                               int64_t *assignment) MUST_USE; /* 0: none */
 enum err store_device_attach(struct db *db, int64_t tenant, int64_t device,
                              int64_t assignment) MUST_USE;
 enum err store_device_detach(struct db *db, int64_t tenant, int64_t device,
