@@ -143,7 +143,9 @@ static bool root_new_enough(const struct accept_question *q)
 
 static bool floor_held(const struct accept_question *q)
 {
-    return q->evidence->facts->security_version >= q->device.security_floor;
+    uint32_t version = q->evidence->facts->security_version;
+
+    return version >= q->device.security_floor && version >= q->evidence->security_floor;
 }
 
 /* By count where both state one, or else by version. The image that runs is no step back. */

@@ -45,8 +45,9 @@ struct accept_evidence {
     bool nonce_known; /* our poll had one */
     uint8_t nonce[MANDATE_NONCE_SIZE];
 
-    uint32_t allow_stale_s; /* by signed policy; 0 = not at all */
-    const uint8_t *blocked; /* by signed policy: digests of plain images, one after the other */
+    uint32_t security_floor; /* by signed policy, beside the device's own; 0 = none */
+    uint32_t allow_stale_s;  /* by signed policy; 0 = not at all */
+    const uint8_t *blocked;  /* by signed policy: digests of plain images, one after the other */
     uint32_t blocked_count;
     struct utc now; /* the time to judge by, see device/timekeeper.h */
 };

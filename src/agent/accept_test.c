@@ -192,6 +192,10 @@ static void below_floor(struct case_of *c)
 {
     c->question.device.security_floor = 4;
 }
+static void below_floor_of_policy(struct case_of *c)
+{
+    c->evidence.security_floor = 4;
+}
 static void same_count(struct case_of *c)
 {
     c->running.release_counter = 12;
@@ -337,6 +341,7 @@ static const struct row rows[] = {
     {other_asked, AGENT_REASON_DIGEST},
     {old_root, AGENT_REASON_ROOT_VERSION},
     {below_floor, AGENT_REASON_FLOOR},
+    {below_floor_of_policy, AGENT_REASON_FLOOR},
     {same_count, AGENT_REASON_NOT_NEWER},
     {same_version, AGENT_REASON_NOT_NEWER},
     {older_version, AGENT_REASON_NOT_NEWER},
