@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/blob.h"
 #include "app/course.h"
 #include "app/deeds.h"
 #include "app/rules.h"
@@ -148,7 +149,7 @@ static enum err check_blob(struct publishing *publishing, const struct tuf_targe
     if (!target->file.has_sha256 || !target->file.has_length)
         return say(why, ERR_UNSUITABLE, target->name, "the target has no length or no sha256");
     buf_hex(&buf, (struct span){target->file.sha256, DIGEST_SIZE});
-    err = blobs_stat(publishing->app->config.blobs, target->file.sha256, &info);
+    err = blob_stat(publishing->app, publishing->tenant, target->file.sha256, &info);
     if (err == ERR_NOT_FOUND)
         return say(why, err, target->name, "blob %s has not been uploaded", buf_finish_text(&buf));
     if (err != ERR_OK)
@@ -193,7 +194,7 @@ static enum err compare_chunks(struct publishing *publishing, const struct tuf_t
 
     if (chunks_check(&chunks) != ERR_OK)
         return say(why, ERR_CORRUPT, target->name, "the image cannot be cut into such chunks");
-    TRY(blobs_stat(publishing->app->config.blobs, target->facts.chunks_sha256, &info));
+    TRY(blob_stat(publishing->app, publishing->tenant, target->facts.chunks_sha256, &info));
     if (info.size != chunks_list_size(&chunks))
         return say(why, ERR_CORRUPT, target->name, "the chunk list has the wrong length");
     list = malloc(info.size);

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "app/blob.h"
 #include "app/publish.h"
 #include "app/stage.h"
 #include "store/metadata.h"
@@ -109,6 +110,16 @@ static enum err publish_both(struct shop *shop)
     return err == ERR_OK ? stage_run(&shop->stage, targets_story, shop) : err;
 }
 
+/* A blob that the first tenant has brought. */
+static void bring(struct shop *shop, const void *bytes, size_t size, uint8_t sha256[DIGEST_SIZE])
+{
+    assert_int_equal(blobs_put(shop->stage.blobs, bytes, size, sha256, NULL), ERR_OK);
+    assert_int_equal(app_begin(&shop->stage.app, NULL), ERR_OK);
+    assert_int_equal(blob_brought(&shop->stage.app, 1, sha256, shop->stage.now), ERR_OK);
+    assert_int_equal(app_commit(&shop->stage.app, NULL), ERR_OK);
+    app_settled(&shop->stage.app, true);
+}
+
 /* What forge_release() makes of a product and version, as blobs. */
 static void upload(struct shop *shop, const char *version)
 {
@@ -116,8 +127,8 @@ static void upload(struct shop *shop, const char *version)
     char image[64];
 
     (void)snprintf(image, sizeof image, "camera %s", version);
-    assert_int_equal(blobs_put(shop->stage.blobs, image, strlen(image), list, NULL), ERR_OK);
-    assert_int_equal(blobs_put(shop->stage.blobs, list, sizeof list, sha256, NULL), ERR_OK);
+    bring(shop, image, strlen(image), list);
+    bring(shop, list, sizeof list, sha256);
 }
 
 static void test_devices_can_follow_what_is_published(void **state)
@@ -173,6 +184,8 @@ static void test_blobs_must_be_there_and_right(void **state)
     assert_int_equal(publish_both(shop), ERR_NOT_FOUND);
     assert_non_null(strstr(shop->stage.why.text, "has not been uploaded"));
     assert_int_equal(blobs_put(shop->stage.blobs, "camera 1.0", 10, sha256, NULL), ERR_OK);
+    assert_int_equal(publish_both(shop), ERR_NOT_FOUND); /* somebody else has brought it */
+    bring(shop, "camera 1.0", 10, sha256);
     assert_int_equal(publish_both(shop), ERR_NOT_FOUND); /* the chunk list */
     assert_int_equal(stage_number(&shop->stage, "SELECT count(*) FROM release"), 0);
     assert_int_equal(stage_number(&shop->stage, "SELECT count(*) FROM metadata WHERE role = 1"), 0);
@@ -263,7 +276,7 @@ static void test_orphan_blobs_are_retired(void **state)
 
     upload(shop, "1.0");
     assert_int_equal(publish_both(shop), ERR_OK);
-    assert_int_equal(blobs_put(shop->stage.blobs, "nobody's", 8, orphan, NULL), ERR_OK);
+    bring(shop, "nobody's", 8, orphan);
     assert_int_equal(blobs_stat(shop->stage.blobs, orphan, &info), ERR_OK);
     shop->stage.now.ms = info.stored.ms + ORPHAN_BLOB_KEPT_MS - 1000;
     assert_int_equal(stage_tick(&shop->stage), ERR_OK);
@@ -271,6 +284,7 @@ static void test_orphan_blobs_are_retired(void **state)
     shop->stage.now.ms += 3700000;
     assert_int_equal(stage_tick(&shop->stage), ERR_OK);
     assert_int_equal(blobs_stat(shop->stage.blobs, orphan, &info), ERR_NOT_FOUND);
+    assert_int_equal(stage_number(&shop->stage, "SELECT count(*) FROM blob_owner"), 2);
     stage_image("camera 1.0", orphan); /* an image that a release needs stays */
     assert_int_equal(blobs_stat(shop->stage.blobs, orphan, &info), ERR_OK);
 }

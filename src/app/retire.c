@@ -5,6 +5,7 @@
 #include "app/deeds.h"
 #include "base/check.h"
 #include "store/account.h"
+#include "store/blob_owner.h"
 #include "store/metadata.h"
 #include "store/release.h"
 
@@ -36,6 +37,12 @@ static bool is_orphan(void *self, const struct blob_info *info)
     return orphans->count < ORPHANS_MAX;
 }
 
+static enum err drop_blob(struct app *app, const uint8_t sha256[DIGEST_SIZE])
+{
+    TRY(blobs_drop(app->config.blobs, sha256));
+    return store_blob_owner_forget(app->db, sha256);
+}
+
 static enum err retire_blobs(struct app *app, struct utc now)
 {
     struct orphans orphans = {.app = app, .now = now};
@@ -45,7 +52,7 @@ static enum err retire_blobs(struct app *app, struct utc now)
     TRY(blobs_each(app->config.blobs, is_orphan, &orphans));
     TRY(orphans.err);
     for (uint32_t i = 0; i < orphans.count; i++)
-        TRY(blobs_drop(app->config.blobs, orphans.list[i]));
+        TRY(drop_blob(app, orphans.list[i]));
     return ERR_OK;
 }
 

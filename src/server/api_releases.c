@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/content.h"
+#include "app/blob.h"
 #include "app/publish.h"
 #include "base/check.h"
 #include "codec/hex.h"
@@ -296,7 +297,7 @@ enum err api_blob(struct api_call *call)
     enum err err;
 
     TRY(digest_argument(call, sha256));
-    err = blobs_stat(call->app->config.blobs, sha256, &info);
+    err = blob_stat(call->app, call->tenant, sha256, &info);
     if (err == ERR_NOT_FOUND)
         return api_missing(call, "blob", api_argument(call, 0));
     TRY(err);
@@ -323,6 +324,7 @@ static enum err take_upload(struct api_call *call, const uint8_t sha256[DIGEST_S
         return api_bad(call, "sha256", "the %llu bytes that arrived have another digest",
                        (unsigned long long)upload->size);
     TRY(audit_blob(call, call->arguments.text[0]));
+    TRY(blob_brought(call->app, call->tenant, sha256, call->now));
     err = blobs_take(call->app->config.blobs, upload->path, sha256, upload->size, &call->why);
     if (err == ERR_TOO_BIG)
         return api_refuse(call, 413, err, "%s", call->why.text);
@@ -339,7 +341,7 @@ enum err api_blob_put(struct api_call *call)
     struct blob_info info;
 
     TRY(digest_argument(call, sha256));
-    if (blobs_stat(call->app->config.blobs, sha256, &info) == ERR_OK) {
+    if (blob_stat(call->app, call->tenant, sha256, &info) == ERR_OK) {
         reply_empty(call->exchange, 204);
         return ERR_OK;
     }
