@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Deepest stack of the device core, from gcc's call graph.  usage: m4_stack.py BUILD_DIR
 
-Indirect calls inside the core are the acts and enter functions of the agent's table, and the
-fields of the caller's own structs: for those the port's stack comes on top.
+Indirect calls inside the core are the acts and enter functions of the agent's table, the
+conditions of the accept rule, the portable signature checks, and the fields of the caller's own
+structs: for those the port's stack comes on top.
 """
 import pathlib
 import re
@@ -13,12 +14,15 @@ EDGE = re.compile(r'edge: { sourcename: "([^"]+)" targetname: "([^"]+)"')
 FRAME = re.compile(r"(\d+) bytes \((\w+)")
 ENTRIES = ["agent_start", "agent_step", "agent_poll", "agent_report", "native_poll_encode",
            "native_answer_decode", "native_report_encode", "native_verdict_decode"]
-DISPATCHERS = {"take_row", "enter"}  # the functions that call through the table
+DOOR = ["manifest_door_open", "trust_slots_load", "trust_store_follow"]  # checks signatures
 TABLE_FILES = ("agent/offer.c", "agent/install.c", "agent/flip.c")
+# The functions that call through a table or a port, and the files of what they call.
+DISPATCHERS = {"take_row": TABLE_FILES, "enter": TABLE_FILES, "accept_judge": ("agent/accept.c",),
+               "verify_good": ("crypto/verify_portable.c",)}
 
 
 def load(build):
-    frames, calls, table, dynamic = {}, {}, set(), []
+    frames, calls, table, dynamic = {}, {}, {}, []
     for path in sorted(pathlib.Path(build).rglob("*.ci")):
         text = path.read_text()
         unit = re.search(r'graph: { title: "([^"]+)"', text).group(1)
@@ -29,11 +33,18 @@ def load(build):
             frames[title] = int(frame.group(1))
             if frame.group(2) != "static":
                 dynamic.append(title)
-            if unit.endswith(TABLE_FILES) and ":" not in title:
-                table.add(title)
+            table.setdefault(unit, set()).add(title)
         for source, target in EDGE.findall(text):
             calls.setdefault(source, set()).add(target)
     return frames, calls, table, dynamic
+
+
+def behind(name, table):
+    """What may be called through a pointer in `name`. Of the agent's files that is what they
+    export, of the others what they do not."""
+    files = DISPATCHERS.get(name, ())
+    return sorted(title for unit, titles in table.items() for title in titles
+                  if files and unit.endswith(files) and (":" in title) == (files != TABLE_FILES))
 
 
 def deepest(name, frames, calls, table, path):
@@ -46,7 +57,7 @@ def deepest(name, frames, calls, table, path):
         if target != "__indirect_call":
             targets = [target]
         else:
-            targets = sorted(table) if short in DISPATCHERS else []
+            targets = behind(short, table)
         for each in targets:
             below = deepest(each, frames, calls, table, path + [name])
             best = max(best, below, key=lambda pair: pair[0])
@@ -57,10 +68,11 @@ def main():
     frames, calls, table, dynamic = load(sys.argv[1])
     if dynamic:
         sys.exit(f"stack of unknown size: {', '.join(dynamic)}")
-    size, chain = max((deepest(entry, frames, calls, table, []) for entry in ENTRIES),
-                      key=lambda pair: pair[0])
-    print(f"  stack        {size:5} bytes at most, without the port's own functions:")
-    print(f"               {' > '.join(chain)}")
+    for what, entries in (("core", ENTRIES), ("signatures", DOOR)):
+        size, chain = max((deepest(entry, frames, calls, table, []) for entry in entries),
+                          key=lambda pair: pair[0])
+        print(f"  stack        {size:5} bytes at most ({what}), without the port's own functions:")
+        print(f"               {' > '.join(chain)}")
 
 
 if __name__ == "__main__":
