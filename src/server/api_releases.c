@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/content.h"
 #include "app/blob.h"
+#include "app/content.h"
 #include "app/publish.h"
 #include "base/check.h"
 #include "codec/hex.h"

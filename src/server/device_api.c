@@ -287,6 +287,7 @@ static enum err handle(struct device_handling *handling, const struct wire *wire
         err = run(handling);
     if (err == ERR_OK && handling->blob) {
         reply_blob(handling->exchange, handling->call.fetch.sha256);
+        handling->exchange->reply.blob_shared = !handling->device.release.withdrawn;
         return ERR_OK;
     }
     if (err != ERR_OK)

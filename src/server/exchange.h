@@ -106,6 +106,7 @@ struct reply {
     size_t body_size, body_room;
     bool has_blob;
     uint8_t blob[DIGEST_SIZE]; /* the front streams this file, with ranges */
+    bool blob_shared;          /* and every active device of the tenant may have it */
     bool has_stream;
     char tenant[NAME_SIZE_MAX + 1]; /* whose events */
     char topic[TOPIC_SIZE_MAX + 1];

@@ -242,29 +242,39 @@ static bool poll_quietly(struct front *front, struct http_call *call, struct spa
     return true;
 }
 
-/* GET of metadata or of a blob by an active device. True when it has been answered. */
+static bool is_allowed_blob(const struct front *front, const struct tls_peer *peer,
+                            struct span name, uint8_t sha256[DIGEST_SIZE])
+{
+    return hex_parse(name, sha256, DIGEST_SIZE) &&
+           shelf_allows(front->config.shelf, peer_tenant(peer), sha256);
+}
+
+/* GET of its tenant's metadata by an active device, or of a blob that all of the tenant's may have.
+ * True when it has been answered; the engine knows of exceptions. */
 static bool fetch_from_here(struct front *front, struct http_call *call,
                             const struct http_head *head)
 {
+    static const char device_metadata[] = "/device/v1/tuf/", metadata[] = "/tuf/";
+    static const char blobs[] = "/device/v1/blobs/";
     const struct tls_peer *peer = http_call_peer(call);
-    bool metadata = span_begins(head->path, "/device/v1/tuf/");
-    bool plain = span_begins(head->path, "/tuf/");
-    bool blob = span_begins(head->path, "/device/v1/blobs/");
-    uint8_t sha256[DIGEST_SIZE];
+    const char *prefix = span_begins(head->path, device_metadata) ? device_metadata
+                         : span_begins(head->path, metadata)      ? metadata
+                         : span_begins(head->path, blobs)         ? blobs
+                                                                  : NULL;
     struct utc now = clock_utc();
+    uint8_t sha256[DIGEST_SIZE];
+    struct span name;
 
-    if ((!metadata && !plain && !blob) || !is_active(front, peer, now))
+    if (!prefix || !is_active(front, peer, now))
+        return false;
+    name = sub(head->path, strlen(prefix));
+    if (prefix == blobs && !is_allowed_blob(front, peer, name, sha256))
         return false;
     presence_touch(front->config.presence, peer_tenant(peer), peer_device(peer), now);
-    if (!blob) {
-        size_t skipped = plain ? sizeof "/tuf/" - 1 : sizeof "/device/v1/tuf/" - 1;
-
-        front_send_shelf(front, call, head, peer_tenant(peer), sub(head->path, skipped));
-    } else if (hex_parse(sub(head->path, sizeof "/device/v1/blobs/" - 1), sha256, sizeof sha256)) {
+    if (prefix == blobs)
         front_send_blob(front, call, head, sha256);
-    } else {
-        front_problem(call, head, 404, ERR_NOT_FOUND, "there is no such blob");
-    }
+    else
+        front_send_shelf(front, call, head, peer_tenant(peer), name);
     return true;
 }
 

@@ -17,10 +17,17 @@ struct item {
     uint8_t bytes[];
 };
 
+struct allowed {
+    char tenant[NAME_SIZE_MAX + 1]; /* "": free */
+    uint8_t sha256[DIGEST_SIZE];
+};
+
 /* A list: a tenant has a handful of current files plus its chain of roots. */
 struct shelf {
     pthread_rwlock_t lock;
     struct item *first;
+    struct allowed allowed[SHELF_BLOBS_MAX];
+    size_t next_allowed; /* the oldest, once all are taken */
 };
 
 struct shelf *shelf_open(void)
@@ -77,12 +84,59 @@ static struct item **find(struct shelf *shelf, struct span tenant, struct span n
     return link;
 }
 
+/* With the lock held. */
+static void forget_allowed(struct shelf *shelf, const char *tenant)
+{
+    for (size_t i = 0; i < SHELF_BLOBS_MAX; i++) {
+        if (strcmp(shelf->allowed[i].tenant, tenant) == 0)
+            shelf->allowed[i].tenant[0] = '\0';
+    }
+}
+
+static bool find_allowed(const struct shelf *shelf, struct span tenant,
+                         const uint8_t sha256[DIGEST_SIZE])
+{
+    for (size_t i = 0; i < SHELF_BLOBS_MAX; i++) {
+        const struct allowed *allowed = &shelf->allowed[i];
+
+        if (memcmp(allowed->sha256, sha256, DIGEST_SIZE) == 0 && tenant.size > 0 &&
+            span_is(tenant, allowed->tenant))
+            return true;
+    }
+    return false;
+}
+
+void shelf_allow(struct shelf *shelf, struct span tenant, const uint8_t sha256[DIGEST_SIZE])
+{
+    struct allowed *place;
+
+    CHECK(pthread_rwlock_wrlock(&shelf->lock) == 0);
+    if (!find_allowed(shelf, tenant, sha256)) {
+        place = &shelf->allowed[shelf->next_allowed];
+        CHECK(span_to_text(tenant, place->tenant, sizeof place->tenant));
+        memcpy(place->sha256, sha256, DIGEST_SIZE);
+        shelf->next_allowed = (shelf->next_allowed + 1) % SHELF_BLOBS_MAX;
+    }
+    CHECK(pthread_rwlock_unlock(&shelf->lock) == 0);
+}
+
+bool shelf_allows(struct shelf *shelf, struct span tenant, const uint8_t sha256[DIGEST_SIZE])
+{
+    bool allowed;
+
+    CHECK(pthread_rwlock_rdlock(&shelf->lock) == 0);
+    allowed = find_allowed(shelf, tenant, sha256);
+    CHECK(pthread_rwlock_unlock(&shelf->lock) == 0);
+    return allowed;
+}
+
 /* Put `fresh` in the place of the old one; NULL only takes the old one away. */
 static void replace(struct shelf *shelf, const char *tenant, const char *name, struct item *fresh)
 {
     struct item **link, *old;
 
     CHECK(pthread_rwlock_wrlock(&shelf->lock) == 0);
+    forget_allowed(shelf, tenant);
     link = find(shelf, span_of(tenant), span_of(name));
     old = *link;
     if (old)

@@ -1,4 +1,5 @@
-/* The TUF metadata files that are handed out now, in memory and immutable.
+/* The TUF metadata files that are handed out now, in memory and immutable, and the blobs that a
+ * front may hand out without asking.
  *
  * The engine publishes a whole new set; the fronts borrow single files by reference, so that a
  * slow download of an old file never blocks or tears a new one. */
@@ -7,7 +8,8 @@
 #include "base/limits.h"
 #include "base/span.h"
 
-#define SHELF_NAME_SIZE_MAX 64u /* bytes of a metadata file's name: "123.snapshot.json" */
+#define SHELF_BLOBS_MAX     256u /* releases that are being rolled out, with their chunk lists */
+#define SHELF_NAME_SIZE_MAX 64u  /* bytes of a metadata file's name: "123.snapshot.json" */
 
 /* One file. Whoever got it from shelf_get() gives it back with shelf_release(). */
 struct shelf_file {
@@ -29,3 +31,11 @@ void shelf_remove(struct shelf *shelf, const char *tenant, const char *name);
 const struct shelf_file *shelf_get(struct shelf *shelf, struct span tenant, struct span name);
 
 void shelf_release(const struct shelf_file *file);
+
+/* Note that every active device of the tenant may have this blob: the engine has said so. It holds
+ * until the tenant's metadata changes, or SHELF_BLOBS_MAX others have come; then the engine is
+ * asked again. */
+void shelf_allow(struct shelf *shelf, struct span tenant, const uint8_t sha256[DIGEST_SIZE]);
+
+/* Any thread. */
+bool shelf_allows(struct shelf *shelf, struct span tenant, const uint8_t sha256[DIGEST_SIZE]);

@@ -84,12 +84,23 @@ static enum err send_metadata(struct stories *stories, struct exchange *exchange
     return ERR_OK;
 }
 
+/* What every device of the tenant may have, the fronts hand out by themselves from now on. */
+static enum err handle_device(struct stories *stories, struct exchange *exchange)
+{
+    const struct reply *reply = &exchange->reply;
+    enum err err = device_handle(stories->app, exchange);
+
+    if (err == ERR_OK && reply->has_blob && reply->blob_shared)
+        shelf_allow(stories->shelf, span_of(exchange->peer.tenant), reply->blob);
+    return err;
+}
+
 static enum err on_handle(void *self, struct exchange *exchange)
 {
     struct stories *stories = self;
 
     if (path_of_devices(exchange->request.path))
-        return device_handle(stories->app, exchange);
+        return handle_device(stories, exchange);
     if (span_begins(exchange->request.path, "/tuf/"))
         return send_metadata(stories, exchange);
     return api_handle(stories->api, exchange);

@@ -139,6 +139,32 @@ static void shelf_hands_out_by_reference(void **state)
     shelf_close(shelf);
 }
 
+static void shelf_knows_what_all_may_have(void **state)
+{
+    struct shelf *shelf = shelf_open();
+    uint8_t sha256[DIGEST_SIZE] = {7};
+
+    (void)state;
+    assert_false(shelf_allows(shelf, SPAN_LITERAL(""), (uint8_t[DIGEST_SIZE]){0}));
+    shelf_allow(shelf, SPAN_LITERAL("a"), sha256);
+    shelf_allow(shelf, SPAN_LITERAL("a"), sha256);
+    shelf_allow(shelf, SPAN_LITERAL("b"), sha256);
+    assert_true(shelf_allows(shelf, SPAN_LITERAL("a"), sha256));
+    assert_false(shelf_allows(shelf, SPAN_LITERAL("c"), sha256));
+    shelf_put(shelf, "a", "timestamp.json", SPAN_LITERAL("{}")); /* ask again */
+    assert_false(shelf_allows(shelf, SPAN_LITERAL("a"), sha256));
+    assert_true(shelf_allows(shelf, SPAN_LITERAL("b"), sha256));
+    for (uint32_t i = 0; i < SHELF_BLOBS_MAX; i++) {
+        memcpy(sha256, &i, sizeof i);
+        shelf_allow(shelf, SPAN_LITERAL("a"), sha256);
+    }
+    assert_true(shelf_allows(shelf, SPAN_LITERAL("a"), sha256));
+    memset(sha256, 0, sizeof sha256);
+    sha256[0] = 7;
+    assert_false(shelf_allows(shelf, SPAN_LITERAL("b"), sha256)); /* the oldest has gone */
+    shelf_close(shelf);
+}
+
 static void exchanges_carry_copies(void **state)
 {
     char path[] = "/a", bearer[] = "bEaReR swt_x";
@@ -174,6 +200,7 @@ int main(void)
         cmocka_unit_test(says_lost_when_too_much_was_missed),
         cmocka_unit_test(parcels_share_their_text),
         cmocka_unit_test(shelf_hands_out_by_reference),
+        cmocka_unit_test(shelf_knows_what_all_may_have),
         cmocka_unit_test(exchanges_carry_copies),
     };
 
