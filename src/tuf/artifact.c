@@ -17,7 +17,8 @@
 #include "os/say.h"
 
 #define FILE_NAME_SIZE (TUF_STORED_NAME_SIZE_MAX + 1u)
-#define BLOCK_SIZE     65536u /* bytes read at once */
+#define BLOCK_SIZE     65536u  /* bytes read at once */
+#define STEP_NS        1000000 /* between the times of two files */
 
 /* Bytes on their way through: counted, digested, perhaps written. */
 struct flow {
@@ -187,45 +188,72 @@ static enum err fetch_to(const struct artifact *artifact, struct source *source,
     return err;
 }
 
-static enum err put_in_place(int fd, const char *temporary, const char *path, const char *dir,
-                             struct why *why)
+static bool is_later(const struct timespec *a, const struct timespec *b)
 {
-    if (fchmod(fd, 0644) != 0 || fsync(fd) != 0)
+    return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec > b->tv_nsec);
+}
+
+/* The kernel's times are some milliseconds coarse; a file that would seem as old as the one before
+ * it is made a little younger. */
+static bool set_time(int fd, struct timespec *latest)
+{
+    struct timespec next = {latest->tv_sec, latest->tv_nsec + STEP_NS};
+    struct timespec times[2] = {{0, UTIME_OMIT}, next};
+    struct stat facts;
+
+    if (next.tv_nsec >= 1000000000)
+        times[1] = (struct timespec){next.tv_sec + 1, next.tv_nsec - 1000000000};
+    if (fstat(fd, &facts) != 0)
+        return false;
+    if (is_later(&facts.st_mtim, &times[1]))
+        times[1] = facts.st_mtim;
+    else if (futimens(fd, times) != 0)
+        return false;
+    *latest = times[1];
+    return true;
+}
+
+static enum err put_in_place(int fd, const char *temporary, const char *path,
+                             struct artifact_folder *folder, struct why *why)
+{
+    if (fchmod(fd, 0644) != 0 || !set_time(fd, &folder->latest) || fsync(fd) != 0)
         return file_failed(why, "write", temporary);
     if (rename(temporary, path) != 0)
         return file_failed(why, "replace", path);
-    return file_sync_directory(dir, why);
+    return file_sync_directory(folder->path, why);
 }
 
-static enum err fetch(const struct artifact *artifact, struct source *source, const char *dir,
-                      const char *path, struct why *why)
+static enum err fetch(const struct artifact *artifact, struct source *source,
+                      struct artifact_folder *folder, const char *path, struct why *why)
 {
     char temporary[PATH_MAX];
-    FILE_CLEANUP int fd = file_temporary(dir, temporary, sizeof temporary, why);
+    FILE_CLEANUP int fd = file_temporary(folder->path, temporary, sizeof temporary, why);
     enum err err;
 
     if (fd < 0)
         return ERR_STORAGE;
     err = fetch_to(artifact, source, fd, why);
     if (err == ERR_OK)
-        err = put_in_place(fd, temporary, path, dir, why);
+        err = put_in_place(fd, temporary, path, folder, why);
     if (err != ERR_OK)
         (void)unlink(temporary);
     return err;
 }
 
-enum err artifact_get(const struct artifact *artifact, struct source *source, const char *dir,
-                      struct why *why)
+enum err artifact_get(const struct artifact *artifact, struct source *source,
+                      struct artifact_folder *folder, struct why *why)
 {
     char name[FILE_NAME_SIZE], path[PATH_MAX];
 
     file_name(artifact->name, name);
-    if (file_join(dir, name, path, sizeof path) != ERR_OK)
-        return say(why, ERR_TOO_BIG, NULL, "%.100s/%.100s: the path is too long", dir, name);
+    if (file_join(folder->path, name, path, sizeof path) != ERR_OK)
+        return say(why, ERR_TOO_BIG, NULL, "%.100s/%.100s: the path is too long", folder->path,
+                   name);
     if (is_there(artifact, path))
         return ERR_OK;
     if (artifact->file.unmatchable || (!artifact->file.has_sha256 && !artifact->file.has_sha512))
         return say(why, ERR_CORRUPT, NULL, "target %.80s: has no hash of a known kind",
                    artifact->name);
-    return say_where(why, fetch(artifact, source, dir, path, why), "target %.80s", artifact->name);
+    return say_where(why, fetch(artifact, source, folder, path, why), "target %.80s",
+                     artifact->name);
 }

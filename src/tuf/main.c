@@ -116,7 +116,7 @@ static enum err refresh(const struct options *options, struct source *source,
 }
 
 static enum err download_one(struct tuf_client *client, struct source *source, const char *name,
-                             const char *dir, struct why *why)
+                             struct artifact_folder *folder, struct why *why)
 {
     const struct tuf_fetch fetch = source_fetch(source);
     struct artifact artifact = {
@@ -125,21 +125,21 @@ static enum err download_one(struct tuf_client *client, struct source *source, c
     };
 
     TRY(tuf_client_target_file(client, &fetch, name, &artifact.file, why));
-    return artifact_get(&artifact, source, dir, why);
+    return artifact_get(&artifact, source, folder, why);
 }
 
 static enum err download_all(const struct options *options, struct tuf_client *client,
                              struct source *source, struct why *why)
 {
-    const char *dir = options_path(options, "target_dir");
+    struct artifact_folder folder = {.path = options_path(options, "target_dir")};
     const char *const *names;
     size_t count;
 
     names = options_texts(options, "target_name", &count);
-    TRY(make_directories(dir, why));
-    file_remove_temporaries(dir);
+    TRY(make_directories(folder.path, why));
+    file_remove_temporaries(folder.path);
     for (size_t i = 0; i < count; i++)
-        TRY(download_one(client, source, names[i], dir, why));
+        TRY(download_one(client, source, names[i], &folder, why));
     return ERR_OK;
 }
 
