@@ -43,7 +43,14 @@ enum work_key {
     WORK_IMAGE,
     WORK_CHUNK_SIZE,
     WORK_CHUNKS_SHA256,
-    WORK_SECURITY_FLOOR
+    WORK_SECURITY_FLOOR,
+    WORK_SEALED
+};
+
+enum sealed_key {
+    SEALED_ALG = 1,
+    SEALED_SHA256,
+    SEALED_WRAP
 };
 
 enum report_key {
@@ -81,10 +88,21 @@ static void write_image(struct buf *out, uint32_t key, const struct record_image
     write_uint(out, IMAGE_RELEASE_COUNTER, image->release_counter);
 }
 
+static void write_sealed(struct buf *out, const struct record_sealed *sealed)
+{
+    cbor_write_uint(out, WORK_SEALED);
+    cbor_write_map(out, 3);
+    write_uint(out, SEALED_ALG, sealed->alg);
+    cbor_write_uint(out, SEALED_SHA256);
+    cbor_write_bytes(out, (struct span){sealed->sha256, DIGEST_SIZE});
+    cbor_write_uint(out, SEALED_WRAP);
+    cbor_write_bytes(out, (struct span){sealed->wrap, sealed->wrap_size});
+}
+
 static void write_work(struct buf *out, const struct record_work *work)
 {
     cbor_write_uint(out, KEY_WORK);
-    cbor_write_map(out, 6);
+    cbor_write_map(out, 6u + work->sealed.used);
     write_uint(out, WORK_ASSIGNMENT, work->assignment);
     cbor_write_uint(out, WORK_DOWNLOAD_BARRED);
     cbor_write_bool(out, work->download_barred);
@@ -93,6 +111,8 @@ static void write_work(struct buf *out, const struct record_work *work)
     cbor_write_uint(out, WORK_CHUNKS_SHA256);
     cbor_write_bytes(out, (struct span){work->chunks_sha256, DIGEST_SIZE});
     write_uint(out, WORK_SECURITY_FLOOR, work->security_floor);
+    if (work->sealed.used)
+        write_sealed(out, &work->sealed);
 }
 
 static void write_report(struct buf *out, const struct record_report *report)
@@ -225,6 +245,44 @@ static enum err read_image(struct cbor_reader *reader, struct record_image *out)
     return ERR_OK;
 }
 
+static enum err read_wrap(struct cbor_reader *reader, struct record_sealed *out)
+{
+    struct span wrap;
+
+    TRY(cbor_read_bytes(reader, &wrap));
+    if (wrap.size > sizeof out->wrap)
+        return ERR_TOO_BIG;
+    memcpy(out->wrap, wrap.at, wrap.size);
+    out->wrap_size = (uint32_t)wrap.size;
+    return ERR_OK;
+}
+
+static enum err read_sealed(struct cbor_reader *reader, struct record_sealed *out)
+{
+    int64_t key = CBOR_NO_KEY;
+    uint32_t count;
+
+    TRY(cbor_read_map(reader, &count));
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(cbor_read_key(reader, &key));
+        switch (key) {
+        case SEALED_ALG:
+            TRY(read_u32(reader, &out->alg));
+            break;
+        case SEALED_SHA256:
+            TRY(read_digest(reader, out->sha256));
+            break;
+        case SEALED_WRAP:
+            TRY(read_wrap(reader, out));
+            break;
+        default:
+            TRY(cbor_skip(reader));
+        }
+    }
+    out->used = true;
+    return ERR_OK;
+}
+
 static enum err read_work(struct cbor_reader *reader, struct record_work *out)
 {
     int64_t key = CBOR_NO_KEY;
@@ -251,6 +309,9 @@ static enum err read_work(struct cbor_reader *reader, struct record_work *out)
             break;
         case WORK_SECURITY_FLOOR:
             TRY(read_u32(reader, &out->security_floor));
+            break;
+        case WORK_SEALED:
+            TRY(read_sealed(reader, &out->sealed));
             break;
         default:
             TRY(cbor_skip(reader));

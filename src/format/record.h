@@ -16,10 +16,12 @@
 #include "base/span.h"
 
 #define RECORD_SLOTS     2u
-#define RECORD_SLOT_SIZE 768u /* bytes; the largest record takes 484 */
+#define RECORD_SLOT_SIZE 768u /* bytes; the largest record takes 644 */
 #define RECORD_FORM      2u   /* of what is written; absent in the first one */
 
 #define RECORD_KEY_ID_SIZE 8u /* bytes of a key id, as crypto/verify.h */
+
+#define RECORD_WRAP_SIZE_MAX 114u /* bytes of a wrapped content key, as crypto/wrap.h */
 
 struct record_slot_ops {
     /* Read the whole slot, RECORD_SLOT_SIZE bytes, whatever is there. A slot that was never
@@ -54,6 +56,16 @@ struct record_mandate {
     bool open; /* the assignment is in hand: its mandate may come once more */
 };
 
+/* How a sealed image is fetched and opened (docs/spec/sealed.md). The content key is here as it
+ * came, for the device's sealing key alone. */
+struct record_sealed {
+    bool used;
+    uint32_t alg;                /* enum aead_kind */
+    uint8_t sha256[DIGEST_SIZE]; /* of the sealed image */
+    uint32_t wrap_size;
+    uint8_t wrap[RECORD_WRAP_SIZE_MAX];
+};
+
 /* The work in hand; all of it from verified release facts but the assignment. */
 struct record_work {
     uint64_t assignment; /* 0 = none */
@@ -62,6 +74,7 @@ struct record_work {
     uint32_t chunk_size; /* bytes */
     uint8_t chunks_sha256[DIGEST_SIZE];
     uint32_t security_floor;
+    struct record_sealed sealed;
 };
 
 /* The final report the server has not acknowledged yet. */

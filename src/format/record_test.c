@@ -134,6 +134,57 @@ static void test_first_form_is_read(void **state)
     assert_same(&record, &decoded);
 }
 
+static struct record sealed_example(void)
+{
+    struct record record = example();
+
+    record.work.sealed = (struct record_sealed){.used = true, .alg = 1, .wrap_size = 4};
+    memset(record.work.sealed.sha256, 0xDD, DIGEST_SIZE);
+    memcpy(record.work.sealed.wrap, "\x01\x02\x03\x04", 4);
+    return record;
+}
+
+static void test_sealed_work(void **state)
+{
+    struct record record = sealed_example(), decoded;
+    uint8_t room[RECORD_SLOT_SIZE], golden[RECORD_SLOT_SIZE];
+    struct buf out = buf_over(room, sizeof room);
+    uint32_t sequence = 0;
+    size_t size = golden_load(golden_dir, "record-sealed", golden, sizeof golden);
+
+    (void)state;
+    assert_int_equal(record_encode(&record, 42, &out), ERR_OK);
+    assert_true(size < out.size); /* the golden bytes are those of the sealed part */
+    for (size_t at = 0; at + size <= out.size; at++) {
+        if (memcmp(room + at, golden, size) == 0)
+            size = 0;
+    }
+    assert_int_equal(size, 0);
+    assert_int_equal(record_decode(buf_written(&out), &decoded, &sequence), ERR_OK);
+    assert_same(&record, &decoded);
+    assert_int_equal(decoded.work.sealed.wrap_size, 4);
+    assert_memory_equal(decoded.work.sealed.wrap, "\x01\x02\x03\x04", 4);
+}
+
+static void test_a_wrap_that_is_too_long(void **state)
+{
+    struct record record = sealed_example(), decoded;
+    uint8_t room[2 * RECORD_SLOT_SIZE];
+    struct buf out = buf_over(room, sizeof room);
+    uint32_t sequence = 0, crc;
+    size_t at = 0;
+
+    (void)state;
+    record.work.sealed.wrap_size = RECORD_WRAP_SIZE_MAX;
+    assert_int_equal(record_encode(&record, 42, &out), ERR_OK);
+    while (room[at] != 0x58 || room[at + 1] != RECORD_WRAP_SIZE_MAX)
+        at++;
+    room[at + 1]++; /* takes the byte behind it, too */
+    crc = crc32(0, room, out.size - 4);
+    store_le32(room + out.size - 4, crc);
+    assert_int_not_equal(record_decode(buf_written(&out), &decoded, &sequence), ERR_OK);
+}
+
 static void test_the_largest_record_fits(void **state)
 {
     struct record record = example();
@@ -154,6 +205,8 @@ static void test_the_largest_record_fits(void **state)
         memset(image->version, 'v', VERSION_SIZE_MAX);
     }
     record.work.image = record.banks[0];
+    record.work.sealed =
+        (struct record_sealed){.used = true, .alg = UINT32_MAX, .wrap_size = RECORD_WRAP_SIZE_MAX};
     assert_int_equal(record_encode(&record, UINT32_MAX, &out), ERR_OK);
     print_message("largest record: %zu of %u bytes\n", out.size, RECORD_SLOT_SIZE);
 }
@@ -282,6 +335,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_bytes),
         cmocka_unit_test(test_first_form_is_read),
+        cmocka_unit_test(test_sealed_work),
+        cmocka_unit_test(test_a_wrap_that_is_too_long),
         cmocka_unit_test(test_the_largest_record_fits),
         cmocka_unit_test(test_slots_in_turn_newest_wins),
         cmocka_unit_test(test_torn_at_every_byte),
