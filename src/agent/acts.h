@@ -55,6 +55,13 @@ int64_t agent_patience_ms(const struct agent *agent, uint32_t wait_s);
 /* Time until the next poll after one that failed. */
 int64_t agent_jitter_ms(struct agent *agent, uint32_t failures);
 
+/* How the wanted image is cut; with a tag for each chunk when it is sealed. */
+struct chunks agent_chunks(const struct record_work *work);
+
+/* Have the sealer ready for the image in hand; ERR_OK when it is not sealed. Otherwise the sealer's
+ * errors, ERR_UNSUITABLE without one. */
+enum err agent_begin_sealer(struct agent *agent) MUST_USE;
+
 /* Read at most one slice of `bank` into agent->sha, from agent->at on up to `length`.
  * ERR_AGAIN: there is more. */
 enum err agent_read_slice(struct agent *agent, const struct bank *bank, uint64_t length);

@@ -332,13 +332,14 @@ static bool report_sensible(const struct record *record)
 static bool work_sensible(const struct record *record, const struct agent_room *room)
 {
     const struct record_work *work = &record->work;
-    struct chunks chunks = {.length = work->image.length, .size = work->chunk_size};
+    struct chunks chunks = agent_chunks(work);
     bool downloads = record->state >= AGENT_LISTING && record->state <= AGENT_FETCHING;
 
-    if (work->assignment == 0 || !work->image.known || chunks_check(&chunks) != ERR_OK)
+    if (work->assignment == 0 || !work->image.known || chunks_check(&chunks) != ERR_OK ||
+        (work->sealed.used && work->sealed.alg >= AEAD_COUNT))
         return false;
-    return !downloads ||
-           (chunks.size <= room->chunk_size && chunks_list_size(&chunks) <= room->list_size);
+    return !downloads || (chunks.size + chunks.tag <= room->chunk_size &&
+                          chunks_list_size(&chunks) <= room->list_size);
 }
 
 /* A newer agent may have left a state that we do not know or cannot serve. Its report must not

@@ -29,6 +29,7 @@
 #include "agent/bank.h"
 #include "agent/boot.h"
 #include "agent/keep.h"
+#include "agent/sealer.h"
 #include "base/prng.h"
 #include "base/span.h"
 #include "base/time.h"
@@ -170,7 +171,8 @@ struct agent_event {
 struct agent_room {
     uint8_t *list; /* the chunk list: 32 bytes a chunk */
     uint32_t list_size;
-    uint8_t *chunk; /* one chunk, and the window for reading back: at least CHUNK_SIZE_MIN */
+    uint8_t *chunk; /* one chunk, with its tag when it is sealed, and the window for reading back:
+                       at least CHUNK_SIZE_MIN */
     uint32_t chunk_size;
 };
 
@@ -198,7 +200,8 @@ struct agent_world {
     const struct bank *banks[AGENT_BANKS];
     const struct boot *boot;
     const struct record_slots *slots;
-    const struct keep *keep; /* NULL: none */
+    const struct keep *keep;     /* NULL: none */
+    const struct sealer *sealer; /* NULL: it takes no sealed images */
     struct agent_room room;
     const struct agent_config *config;
 };
@@ -212,6 +215,7 @@ struct agent {
     bool unsaved;         /* ... and could not be saved: nothing goes on before it is */
     bool starting;        /* inside agent_start() */
     bool refusing;        /* runs an image on trial that nobody here has asked for */
+    bool sealer_begun;    /* the sealer has the image in hand */
 
     struct boot_view boot;
     struct prng prng;

@@ -40,7 +40,7 @@ struct agent_case {
     struct record_slots slot_port;
     struct agent_config config;
     struct agent_world world;
-    uint8_t list_room[CASE_CHUNKS * DIGEST_SIZE], chunk_room[CASE_CHUNK_SIZE];
+    uint8_t list_room[CASE_CHUNKS * DIGEST_SIZE], chunk_room[CASE_CHUNK_SIZE + AEAD_TAG_SIZE];
 
     enum native_answer_kind asked;   /* by the last answer */
     uint64_t sequence;               /* of the last mandate; grows with every one */

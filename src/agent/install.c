@@ -4,8 +4,20 @@
 
 static struct chunks wanted_chunks(const struct agent *agent)
 {
-    return (struct chunks){.length = agent->record.work.image.length,
-                           .size = agent->record.work.chunk_size};
+    return agent_chunks(&agent->record.work);
+}
+
+static uint32_t chunk_index(const struct agent *agent)
+{
+    return (uint32_t)(agent->kept / agent->record.work.chunk_size);
+}
+
+/* Where the bytes that are wanted next are, in what is sent. */
+static uint64_t next_byte(const struct agent *agent)
+{
+    struct chunks chunks = wanted_chunks(agent);
+
+    return chunks_sent_at(&chunks, chunk_index(agent)) + agent->chunk_filled;
 }
 
 static struct span chunk_list(const struct agent *agent)
@@ -30,9 +42,9 @@ static void fetch(struct agent *agent, struct agent_orders *out)
         order.fetch.length = chunks_list_size(&chunks);
     } else {
         order.fetch.stream = AGENT_IMAGE;
-        order.fetch.sha256 = work->image.sha256;
-        order.fetch.from = agent->kept + agent->chunk_filled;
-        order.fetch.length = work->image.length;
+        order.fetch.sha256 = work->sealed.used ? work->sealed.sha256 : work->image.sha256;
+        order.fetch.from = next_byte(agent);
+        order.fetch.length = chunks_sent_length(&chunks);
     }
     CHECK(order.fetch.from < order.fetch.length);
     agent_give(out, order);
@@ -130,18 +142,33 @@ static void keep_whole_blocks(struct agent *agent)
         agent->kept -= agent->kept % both;
 }
 
-enum err scan_chunk(struct agent *agent, const struct agent_event *event, struct agent_orders *out)
+/* Whether the chunk is in the bank. The list has digests of what is sent, so a chunk of a sealed
+ * image is sealed again to be compared: it comes out the same. */
+static bool chunk_there(struct agent *agent, uint32_t index, uint32_t size)
 {
+    const struct sealer *sealer = agent->world.sealer;
     const struct bank *bank = agent_spare(agent);
     struct chunks chunks = wanted_chunks(agent);
-    uint32_t index = (uint32_t)(agent->kept / chunks.size);
+    uint8_t *chunk = agent->world.room.chunk;
+
+    /* Cells that power loss has left between two states may not even be readable. */
+    if (bank->ops->read(bank->self, agent->kept, chunk, size) != ERR_OK)
+        return false;
+    if (chunks.tag > 0)
+        sealer->ops->seal(sealer->self, index, chunks_last(&chunks, index), chunk, size);
+    return chunks_match(&chunks, chunk_list(agent), index, (struct span){chunk, size + chunks.tag});
+}
+
+enum err scan_chunk(struct agent *agent, const struct agent_event *event, struct agent_orders *out)
+{
+    struct chunks chunks = wanted_chunks(agent);
+    uint32_t index = chunk_index(agent);
     uint32_t size = chunks_size_of(&chunks, index);
-    struct span bytes = {agent->world.room.chunk, size};
 
     (void)out;
-    /* Cells that power loss has left between two states may not even be readable. */
-    if (bank->ops->read(bank->self, agent->kept, agent->world.room.chunk, size) == ERR_OK &&
-        chunks_match(&chunks, chunk_list(agent), index, bytes)) {
+    if (agent_begin_sealer(agent) != ERR_OK) /* it could once, before power was lost */
+        return agent_finish(agent, PHASE_FAILED, ERR_UNSUITABLE, AGENT_REASON_CONTENT_KEY);
+    if (chunk_there(agent, index, size)) {
         agent->kept += size;
         agent->work_due = event->now;
         if (agent->kept < chunks.length)
@@ -212,18 +239,32 @@ static enum err write_chunk(struct agent *agent)
     return ERR_OK;
 }
 
+/* Decrypt the chunk in the room, which is what was signed. */
+static bool open_chunk(struct agent *agent, const struct chunks *chunks, uint32_t index)
+{
+    const struct sealer *sealer = agent->world.sealer;
+
+    if (chunks->tag == 0)
+        return true;
+    agent->chunk_filled -= chunks->tag;
+    return sealer->ops->unseal(sealer->self, index, chunks_last(chunks, index),
+                               agent->world.room.chunk, agent->chunk_filled);
+}
+
 /* A whole chunk is in the room. */
 static enum err take_chunk(struct agent *agent, const struct agent_event *event,
                            struct agent_orders *out)
 {
     struct chunks chunks = wanted_chunks(agent);
-    uint32_t index = (uint32_t)(agent->kept / chunks.size);
+    uint32_t index = chunk_index(agent);
     struct span bytes = {agent->world.room.chunk, agent->chunk_filled};
 
     if (!chunks_match(&chunks, chunk_list(agent), index, bytes)) {
         agent->chunk_filled = 0;
         return spoiled(agent, event, AGENT_REASON_CHUNK, out);
     }
+    if (!open_chunk(agent, &chunks, index)) /* another try would bring the same bytes */
+        return agent_finish(agent, PHASE_FAILED, ERR_UNTRUSTED, AGENT_REASON_CONTENT_KEY);
     if (write_chunk(agent) != ERR_OK)
         return agent_finish(agent, PHASE_FAILED, ERR_STORAGE, AGENT_REASON_STORAGE);
     agent_progress(agent);
@@ -248,11 +289,11 @@ enum err take_chunk_bytes(struct agent *agent, const struct agent_event *event,
     struct chunks chunks = wanted_chunks(agent);
     struct span piece = event->bytes.piece;
 
-    if (event->bytes.stream != AGENT_IMAGE ||
-        event->bytes.at != agent->kept + agent->chunk_filled || image_complete(agent))
+    if (event->bytes.stream != AGENT_IMAGE || image_complete(agent) ||
+        event->bytes.at != next_byte(agent))
         return ERR_AGAIN;
     while (piece.size > 0) {
-        uint32_t size = chunks_size_of(&chunks, (uint32_t)(agent->kept / chunks.size));
+        uint32_t size = chunks_sent_size_of(&chunks, chunk_index(agent));
         uint32_t room = size - agent->chunk_filled;
         uint32_t part = piece.size < room ? (uint32_t)piece.size : room;
         uint64_t before = agent->kept;

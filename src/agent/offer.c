@@ -80,6 +80,7 @@ enum err take_offer(struct agent *agent, const struct agent_event *event, struct
         .download_barred = answer->kind == NATIVE_ROLLBACK,
     };
     agent->expected = answer->sha256;
+    agent->sealer_begun = false;
     agent->record.work_failures = 0;
     agent->record.attempts = 0;
     agent->kept = 0;
@@ -125,8 +126,9 @@ static bool fits_storage(const struct agent *agent, const struct release_facts *
     const struct agent_room *room = &agent->world.room;
     const struct bank *bank = agent_spare(agent);
     struct chunks chunks = {.length = facts->length, .size = facts->chunk_size};
+    uint32_t tag = facts->sealed.used ? AEAD_TAG_SIZE : 0;
 
-    return facts->length <= bank->size && facts->chunk_size <= room->chunk_size &&
+    return facts->length <= bank->size && facts->chunk_size + tag <= room->chunk_size &&
            facts->chunk_size % bank->write_size == 0 &&
            chunks_list_size(&chunks) <= room->list_size;
 }
@@ -144,6 +146,25 @@ static void keep_facts(struct record_work *work, const struct release_facts *fac
     work->chunk_size = facts->chunk_size;
     memcpy(work->chunks_sha256, facts->chunks_sha256, DIGEST_SIZE);
     work->security_floor = facts->security_floor;
+}
+
+/* What it takes to fetch and open it, across power loss. False: the wrapped content key cannot be
+ * one. */
+static bool keep_sealed(struct agent *agent, const struct accept_evidence *evidence)
+{
+    const struct release_sealed *facts = &evidence->facts->sealed;
+    struct record_sealed *sealed = &agent->record.work.sealed;
+    struct span wrap = evidence->mandate.content_key;
+
+    if (!facts->used)
+        return true;
+    if (wrap.size == 0 || wrap.size > sizeof sealed->wrap)
+        return false;
+    *sealed =
+        (struct record_sealed){.used = true, .alg = facts->alg, .wrap_size = (uint32_t)wrap.size};
+    memcpy(sealed->sha256, facts->sha256, DIGEST_SIZE);
+    memcpy(sealed->wrap, wrap.at, wrap.size);
+    return true;
 }
 
 static bool other_holds(const struct agent *agent, const struct release_facts *facts)
@@ -216,6 +237,8 @@ enum err judge_facts(struct agent *agent, const struct agent_event *event, struc
         return ERR_AGAIN; /* no download needed; it is read back all the same */
     if (agent->record.work.download_barred)
         return refuse(agent, ERR_NOT_FOUND, AGENT_REASON_OTHER_BANK);
+    if (!keep_sealed(agent, evidence) || agent_begin_sealer(agent) != ERR_OK)
+        return refuse(agent, ERR_UNSUITABLE, AGENT_REASON_CONTENT_KEY);
     return ERR_OK;
 }
 

@@ -168,6 +168,33 @@ bool agent_runs_wanted(const struct agent *agent)
            memcmp(running->sha256, wanted->sha256, DIGEST_SIZE) == 0;
 }
 
+struct chunks agent_chunks(const struct record_work *work)
+{
+    return (struct chunks){.length = work->image.length,
+                           .size = work->chunk_size,
+                           .tag = work->sealed.used ? AEAD_TAG_SIZE : 0};
+}
+
+enum err agent_begin_sealer(struct agent *agent)
+{
+    const struct record_work *work = &agent->record.work;
+    const struct sealer *sealer = agent->world.sealer;
+    struct sealer_image image = {
+        .alg = (enum aead_kind)work->sealed.alg,
+        .sha256 = work->image.sha256,
+        .chunk_size = work->chunk_size,
+    };
+
+    if (!work->sealed.used || agent->sealer_begun)
+        return ERR_OK;
+    if (!sealer)
+        return ERR_UNSUITABLE;
+    TRY(sealer->ops->begin(sealer->self, &image,
+                           (struct span){work->sealed.wrap, work->sealed.wrap_size}));
+    agent->sealer_begun = true;
+    return ERR_OK;
+}
+
 enum err agent_read_slice(struct agent *agent, const struct bank *bank, uint64_t length)
 {
     const struct agent_room *room = &agent->world.room;

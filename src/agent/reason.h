@@ -43,7 +43,9 @@
     X(ROOT_VERSION, "root_version", "the assignment wants a newer root of the authority")     \
     X(EARLY, "early", "the assignment does not hold yet")                                     \
     X(LATE, "late", "the assignment no longer holds")                                         \
-    X(POWER, "power", "there is not enough power for an update")
+    X(POWER, "power", "there is not enough power for an update")                              \
+    X(CONTENT_KEY, "content_key",                                                             \
+      "the content key of the encrypted image is not there or not for this device")
 
 enum agent_reason {
 #define X(code, name, text) AGENT_REASON_##code,
