@@ -110,6 +110,9 @@ struct app_config {
 #define ORPHAN_BLOB_KEPT_MS      (INT64_C(24) * 3600 * 1000)       /* an upload may take a day */
 #define IDEMPOTENCY_KEPT_MS      (INT64_C(24) * 3600 * 1000)
 #define CERTIFICATE_FORGOTTEN_MS (INT64_C(400) * 24 * 3600 * 1000) /* after its end */
+#define CERTIFICATES_KEPT        8u                                /* of a device */
+#define CERTIFICATES_PER_HOUR    6u /* a device that asks for more is told to wait */
+#define CERTIFICATE_RETRY_S      3600u
 #define GAP_FACTOR               3 /* absent longer than this many poll intervals is a gap */
 
 #define ACTOR_SIZE_MAX 96u /* bytes of "token:alice" or "device:gw-7" with NUL */

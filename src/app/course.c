@@ -371,18 +371,58 @@ static enum err tell_rollout(struct course *course, const struct assignment_chan
     return finish(course, NULL, NULL);
 }
 
-static enum err audit_unleashed(struct course *course, const struct device_row *device)
+/* What became of a device that nobody asked for, and that no report of it tells. */
+static const char *uncalled_for(const struct assignment_change *change)
+{
+    if (change->from == change->to)
+        return NULL;
+    if (change->to == ASSIGNMENT_SILENT)
+        return "assignment.silent";
+    if (change->to == ASSIGNMENT_STRANDED)
+        return "assignment.stranded";
+    return change->to == ASSIGNMENT_WITHDRAWN ? "assignment.withdrawn" : NULL;
+}
+
+static enum err audit_device(struct course *course, const struct device_row *device,
+                             const struct deed *about)
 {
     char object[ACTOR_SIZE_MAX];
-    const struct deed deed = {.tenant = device->tenant,
-                              .actor = object,
-                              .action = "assignment.without-leave",
-                              .object = object,
-                              .detail = "the device has switched banks without leave",
-                              .refused = true};
+    struct deed deed = *about;
 
     CHECK(snprintf(object, sizeof object, "device:%s", device->name) > 0);
+    deed.tenant = device->tenant;
+    deed.object = object;
+    if (!deed.actor)
+        deed.actor = object;
     return app_audit(course->app, course->now, &deed);
+}
+
+static enum err audit_uncalled_for(struct course *course, const struct device_row *device,
+                                   const struct assignment_row *row, const char *action)
+{
+    const char *words = row->assignment.state == ASSIGNMENT_STRANDED && row->detail[0] != '\0'
+                            ? row->detail
+                            : assignment_state_text(row->assignment.state);
+    char detail[AUDIT_TEXT_MAX];
+    const struct deed deed = {.actor = "server", .action = action, .detail = detail};
+
+    CHECK(snprintf(detail, sizeof detail, "rollout %s: %s", course->row->name, words) > 0);
+    return audit_device(course, device, &deed);
+}
+
+static enum err audit_change(struct course *course, const struct device_row *device,
+                             const struct assignment_row *row,
+                             const struct assignment_change *change)
+{
+    static const struct deed unleashed = {.action = "assignment.without-leave",
+                                          .detail = "the device has switched banks without leave",
+                                          .refused = true};
+
+    if (change->without_leave)
+        TRY(audit_device(course, device, &unleashed));
+    if (uncalled_for(change))
+        TRY(audit_uncalled_for(course, device, row, uncalled_for(change)));
+    return ERR_OK;
 }
 
 /* The name is needed by listeners and the audit only. */
@@ -390,14 +430,12 @@ static enum err tell_world(struct course *course, const struct assignment_row *r
                            const struct assignment_change *change)
 {
     struct device_row device;
+    bool audited = change->without_leave || uncalled_for(change);
 
-    if (change->from == change->to && !change->without_leave)
-        return ERR_OK;
-    if (!course->app->config.publish.publish && !change->without_leave)
+    if (!audited && (change->from == change->to || !course->app->config.publish.publish))
         return ERR_OK;
     TRY(store_device_get(course->app->db, row->tenant, row->device, &device));
-    if (change->without_leave)
-        TRY(audit_unleashed(course, &device));
+    TRY(audit_change(course, &device, row, change));
     deeds_tell_device(course->app, row->tenant, device.name,
                       assignment_state_name(row->assignment.state), course->row, course->now);
     return ERR_OK;

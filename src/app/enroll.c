@@ -216,12 +216,28 @@ static enum err use_up(struct entry *entry)
     return ERR_OK;
 }
 
+/* A device that is given one after the other, and never keeps any, would fill disk and audit. */
+static enum err check_rate(struct app *app, const struct device_call *call, struct why *why)
+{
+    const struct device_row *device = &call->device;
+    const struct utc since = {call->now.ms - INT64_C(1000) * CERTIFICATE_RETRY_S};
+    uint32_t count;
+
+    TRY(app_db_failed(
+        app, store_certificates_issued(app->db, device->tenant, device->id, since, &count), why));
+    if (count < CERTIFICATES_PER_HOUR)
+        return ERR_OK;
+    return say(why, ERR_AGAIN, NULL, "the device has been given %u certificates within an hour",
+               count);
+}
+
 static enum err certify(struct app *app, struct device_call *call, struct span csr, struct why *why)
 {
     const struct device_row *device = &call->device;
     struct certificate_row row = {.tenant = device->tenant, .device = device->id};
     char tenant[NAME_SIZE_MAX + 1];
 
+    TRY(check_rate(app, call, why));
     TRY(app_db_failed(app, store_tenant_name(app->db, device->tenant, tenant), why));
     TRY(app->config.issuer.issue(app->config.issuer.self, csr, tenant, device->name, call->now,
                                  &call->certificate, why));
@@ -229,7 +245,9 @@ static enum err certify(struct app *app, struct device_call *call, struct span c
     row.issued = call->now;
     row.not_after = call->certificate.not_after;
     app_touch(app, device->tenant, device->id);
-    return app_db_failed(app, store_certificate_add(app->db, &row), why);
+    TRY(app_db_failed(app, store_certificate_add(app->db, &row), why));
+    return app_db_failed(
+        app, store_certificates_keep(app->db, device->tenant, device->id, CERTIFICATES_KEPT), why);
 }
 
 static enum err let_in(struct entry *entry, struct why *why)
@@ -328,6 +346,8 @@ enum err device_renew(struct app *app, struct device_call *call, const struct na
     err = content_take_sealing_key(app, call, renew->sealing_key, why);
     if (err != ERR_OK)
         return app_refuse(app, call->now, &deed, err, why);
-    TRY(certify(app, call, renew->csr, why));
+    err = certify(app, call, renew->csr, why);
+    if (err != ERR_OK)
+        return app_refuse(app, call->now, &deed, err, why);
     return app_db_failed(app, app_audit(app, call->now, &deed), why);
 }

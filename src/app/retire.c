@@ -37,8 +37,33 @@ static bool is_orphan(void *self, const struct blob_info *info)
     return orphans->count < ORPHANS_MAX;
 }
 
-static enum err drop_blob(struct app *app, const uint8_t sha256[DIGEST_SIZE])
+static enum err audit_drop(struct app *app, int64_t tenant, const uint8_t sha256[DIGEST_SIZE],
+                           struct utc now)
 {
+    char object[sizeof "blob:" + DIGEST_HEX_SIZE];
+    struct buf name = buf_over(object, sizeof object);
+    const struct deed deed = {.tenant = tenant,
+                              .actor = "server",
+                              .action = "blob.drop",
+                              .object = object,
+                              .detail = "no release has needed it for a day"};
+
+    buf_text(&name, "blob:");
+    buf_hex(&name, (struct span){sha256, DIGEST_SIZE});
+    (void)buf_finish_text(&name); /* terminates */
+    return app_audit(app, now, &deed);
+}
+
+/* Whoever brought it is told. */
+static enum err drop_blob(struct app *app, const uint8_t sha256[DIGEST_SIZE], struct utc now)
+{
+    for (size_t i = 0; i < app->tenants_count; i++) {
+        bool brought;
+
+        TRY(store_blob_owner_has(app->db, app->tenants[i].id, sha256, &brought));
+        if (brought)
+            TRY(audit_drop(app, app->tenants[i].id, sha256, now));
+    }
     TRY(blobs_drop(app->config.blobs, sha256));
     return store_blob_owner_forget(app->db, sha256);
 }
@@ -52,7 +77,7 @@ static enum err retire_blobs(struct app *app, struct utc now)
     TRY(blobs_each(app->config.blobs, is_orphan, &orphans));
     TRY(orphans.err);
     for (uint32_t i = 0; i < orphans.count; i++)
-        TRY(drop_blob(app, orphans.list[i]));
+        TRY(drop_blob(app, orphans.list[i], now));
     return ERR_OK;
 }
 

@@ -6,7 +6,7 @@
 #include "app/device.h"
 #include "store/db_failing.h"
 
-#define STAGE_DEVICES_MAX 64u
+#define STAGE_DEVICES_MAX 128u
 
 /* What a front would know of a device. */
 struct stage_presence {
@@ -21,6 +21,7 @@ struct stage_device {
     uint8_t running[DIGEST_SIZE], other[DIGEST_SIZE];
     char version[VERSION_SIZE_MAX + 1];
     uint64_t report_id;
+    uint32_t epoch;      /* of its reports */
     uint64_t assignment; /* in hand */
     uint32_t boot_count;
 };
@@ -84,6 +85,10 @@ enum err stage_report(struct stage *stage, struct stage_device *device, enum nat
 /* The same report again. */
 enum err stage_repeat(struct stage *stage, struct stage_device *device, enum native_phase phase,
                       struct native_verdict *out);
+
+/* With an id of its past. */
+enum err stage_late(struct stage *stage, struct stage_device *device, uint64_t id,
+                    enum native_phase phase, struct native_verdict *out);
 
 /* Flip banks and run what `version` stands for. */
 void stage_boot(struct stage_device *device, const char *version);

@@ -102,7 +102,9 @@ static enum err settle_one(struct order *order, struct assignment_row *row, stru
 
         TRY(course_assignment(order->app, row, &event, &changed, why));
     }
-    return ERR_OK;
+    if (row->assignment.standing == STANDING_OUT && row->assignment.whereabouts == WHEREABOUTS_HOME)
+        return ERR_OK; /* counted nowhere */
+    return app_db_failed(order->app, store_assignment_depart(order->app->db, row), why);
 }
 
 /* Rollouts go on without it: nothing waits for a device that is deleted. What it has shown of

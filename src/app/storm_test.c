@@ -12,7 +12,8 @@
 #include "app/stage.h"
 #include "base/prng.h"
 
-#define DEVICES 12u
+#define DEVICES      12u
+#define REPLACED_MAX 40u /* devices, as far as the stage has room */
 
 static uint64_t seed_first = 1, seed_count = 12, steps = 400;
 
@@ -23,6 +24,7 @@ struct storm {
     char version[DEVICES][VERSION_SIZE_MAX + 1]; /* it had before the flip */
     bool staged[DEVICES];                        /* it has leave to flip */
     int64_t rollouts[2];
+    uint32_t replaced; /* devices */
 };
 
 static uint64_t below(struct storm *storm, uint64_t bound)
@@ -54,8 +56,12 @@ static void report(struct storm *storm, uint32_t i)
         phase = PHASE_STAGED;
     if (phase == PHASE_SUCCEEDED && below(storm, 3) > 0)
         stage_boot(device, "2.0");
-    err = repeat ? stage_repeat(&storm->stage, device, phase, &verdict)
-                 : stage_report(&storm->stage, device, phase, &verdict);
+    if (repeat && below(storm, 2) == 0) /* one that was overtaken */
+        err =
+            stage_late(&storm->stage, device, 1 + below(storm, device->report_id), phase, &verdict);
+    else
+        err = repeat ? stage_repeat(&storm->stage, device, phase, &verdict)
+                     : stage_report(&storm->stage, device, phase, &verdict);
     assert_true(err == ERR_OK || err == ERR_STORAGE || err == ERR_NOT_FOUND);
     if (err == ERR_OK && native_phase_final(phase) && below(storm, 2) == 0)
         device->assignment = 0;
@@ -76,6 +82,40 @@ static void steer(struct storm *storm)
     assert_true(err == ERR_OK || err == ERR_INVALID || err == ERR_STORAGE);
 }
 
+/* A device leaves for good, and another one of the same make comes in its place. */
+static enum err leave(struct stage *stage, void *self)
+{
+    const struct stage_device *device = self;
+
+    return device_delete(&stage->app, 1, span_of(device->name), "token:ada", stage->now,
+                         &stage->why);
+}
+
+static void replace(struct storm *storm, uint32_t i)
+{
+    struct stage_device *device = &storm->devices[i];
+    char name[32];
+    enum err err = stage_run(&storm->stage, leave, device);
+
+    assert_true(err == ERR_OK || err == ERR_STORAGE);
+    if (err != ERR_OK)
+        return;
+    db_failing_arm(storm->stage.db, 0);
+    (void)snprintf(name, sizeof name, "gw-%u-%u", i, ++storm->replaced);
+    stage_device(&storm->stage, name, i % 3 == 0 ? "a" : "b", "1.0", device);
+}
+
+/* Its record is lost: it counts from 1 again, and says so or not. */
+static void lose_record(struct storm *storm, uint32_t i)
+{
+    struct stage_device *device = &storm->devices[i];
+
+    device->report_id = 0;
+    device->assignment = 0;
+    if (below(storm, 2) == 0)
+        device->epoch = (uint32_t)below(storm, UINT32_MAX);
+}
+
 static void step(struct storm *storm)
 {
     uint32_t i = (uint32_t)below(storm, DEVICES);
@@ -89,8 +129,12 @@ static void step(struct storm *storm)
         report(storm, i);
     else if (what < 14)
         (void)stage_tick(&storm->stage); /* fails when the database does */
-    else
+    else if (below(storm, 8) > 0)
         steer(storm);
+    else if (below(storm, 2) == 0 && storm->replaced < REPLACED_MAX)
+        replace(storm, i);
+    else
+        lose_record(storm, i);
     db_failing_arm(storm->stage.db, 0);
 }
 

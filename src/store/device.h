@@ -196,6 +196,14 @@ enum err store_certificate_find(struct db *db, int64_t tenant, int64_t device,
                                 const uint8_t fingerprint[DIGEST_SIZE],
                                 struct certificate_row *out) MUST_USE;
 
+/* How many were issued after `since`. */
+enum err store_certificates_issued(struct db *db, int64_t tenant, int64_t device, struct utc since,
+                                   uint32_t *count) MUST_USE;
+
+/* Drop all but the `kept` that were issued last. */
+enum err store_certificates_keep(struct db *db, int64_t tenant, int64_t device,
+                                 uint32_t kept) MUST_USE;
+
 /* The one issued last; ERR_NOT_FOUND. */
 enum err store_certificate_newest(struct db *db, int64_t tenant, int64_t device,
                                   struct certificate_row *out) MUST_USE;

@@ -43,6 +43,30 @@ enum err store_certificate_find(struct db *db, int64_t tenant, int64_t device,
     return ERR_OK;
 }
 
+enum err store_certificates_issued(struct db *db, int64_t tenant, int64_t device, struct utc since,
+                                   uint32_t *count)
+{
+    db_query(db, "SELECT count(*) FROM certificate"
+                 " WHERE tenant = $1 AND device = $2 AND issued_ms > $3");
+    db_bind_int(db, tenant);
+    db_bind_int(db, device);
+    db_bind_int(db, since.ms);
+    TRY(db_one(db));
+    *count = (uint32_t)db_column_int(db, 0);
+    return ERR_OK;
+}
+
+enum err store_certificates_keep(struct db *db, int64_t tenant, int64_t device, uint32_t kept)
+{
+    db_query(db, "DELETE FROM certificate WHERE tenant = $1 AND device = $2 AND fingerprint IN"
+                 " (SELECT fingerprint FROM certificate WHERE tenant = $1 AND device = $2"
+                 "  ORDER BY issued_ms DESC, not_after_ms DESC, fingerprint LIMIT -1 OFFSET $3)");
+    db_bind_int(db, tenant);
+    db_bind_int(db, device);
+    db_bind_int(db, kept);
+    return db_run(db);
+}
+
 enum err store_certificate_newest(struct db *db, int64_t tenant, int64_t device,
                                   struct certificate_row *out)
 {
