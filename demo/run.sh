@@ -78,7 +78,7 @@ try doctor
 
 say "Release keys, kept away from the server: two people must sign a release"
 mkdir -p "$run/keys"
-for key in root ada grace; do try key new "run/keys/$key"; done
+for key in root ada grace; do try key new --no-passphrase "run/keys/$key"; done
 try repo init --dir run/repo --root-key run/keys/root \
     --targets-key run/keys/ada --targets-key run/keys/grace --targets-threshold 2
 try repo publish --dir run/repo

@@ -240,7 +240,7 @@ int cmd_audit_verify(struct cli *cli)
 
     why_clear(&why);
     if (key_path) {
-        err = tuf_key_load(key_path, &key, &why);
+        err = tuf_key_load(key_path, NULL, &key, &why);
         if (err != ERR_OK)
             return complain_why(cli, err, &why);
         check.trusted = key;

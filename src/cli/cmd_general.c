@@ -1,4 +1,4 @@
-/* login, whoami, completion, trust status. */
+/* login, whoami, completion. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -116,36 +116,3 @@ int cmd_login(struct cli *cli)
 }
 
 /* ---- trust ---- */
-
-int cmd_trust_status(struct cli *cli)
-{
-    static const char *const columns[] = {"ROLE", "VERSION", "EXPIRES", "KEPT BY"};
-    static const char *const roles[] = {"root", "targets", "snapshot", "timestamp"};
-    struct api_path path = api_path("/trust");
-    struct table *table;
-    json_t *json;
-    int code = api_get(cli, &path, &json);
-
-    if (code != CODE_OK)
-        return code;
-    if (cli->json)
-        return output_json(cli, json);
-    table = table_open(columns, COUNT_OF(columns));
-    for (size_t i = 0; i < COUNT_OF(roles); i++) {
-        char version[32], expires[32];
-
-        (void)snprintf(version, sizeof version, "%s_version", roles[i]);
-        (void)snprintf(expires, sizeof expires, "%s_expires", roles[i]);
-        table_cell(table, roles[i]);
-        if (json_is_integer(json_object_get(json, version)))
-            table_cell_format(table, "%lld", (long long)field_int(json, version));
-        else
-            table_cell(table, NULL);
-        table_cell(table, field_text(json, expires));
-        table_cell(table, i < 2 ? "signers, offline" : "server");
-    }
-    table_print(table, cli->out);
-    table_close(table);
-    json_decref(json);
-    return CODE_OK;
-}

@@ -2,13 +2,35 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/keys.h"
 #include "cli/output.h"
+#include "cli/secret.h"
 #include "cli/table.h"
 #include "crypto/key.h"
+#include "crypto/wipe.h"
+#include "os/file.h"
 #include "os/say.h"
 #include "trust/tuf_key.h"
 
 #define PATH_SIZE 4096u
+
+/* Encrypted, unless told otherwise. */
+static enum err save_private(struct cli *cli, const struct key *key, const char *path,
+                             struct why *why)
+{
+    char passphrase[KEY_SECRET_SIZE_MAX] = "";
+    enum err err;
+
+    if (options_flag(&cli->options, "no_passphrase"))
+        return key_save_private(key, path, why);
+    if (file_exists(path)) /* before anything is typed */
+        return say(why, ERR_CONFLICT, NULL, "%s: exists already", path);
+    err = secret_new(cli, path, passphrase, why);
+    if (err == ERR_OK)
+        err = key_save_private_sealed(key, path, passphrase, why);
+    wipe(passphrase, sizeof passphrase);
+    return err;
+}
 
 int cmd_key_new(struct cli *cli)
 {
@@ -27,7 +49,7 @@ int cmd_key_new(struct cli *cli)
         return complain(cli, CODE_USAGE, "there is no such kind of key");
     err = key_generate(kind, &key, &why);
     if (err == ERR_OK)
-        err = key_save_private(key, path, &why);
+        err = save_private(cli, key, path, &why);
     if (err == ERR_OK)
         err = key_save_public(key, public_path, &why);
     if (err != ERR_OK) {
@@ -54,7 +76,7 @@ static int show_one(struct cli *cli, struct table *table, json_t *items, const c
     enum err err;
 
     why_clear(&why);
-    err = tuf_key_load(path, &key, &why);
+    err = keys_open(cli, path, &key, &why);
     if (err != ERR_OK)
         return complain_why(cli, err, &why);
     tuf_key_id(key, id);
@@ -67,6 +89,27 @@ static int show_one(struct cli *cli, struct table *table, json_t *items, const c
                                                  key_is_private(key), "id", id, "key",
                                                  tuf_key_to_json(key)));
     key_close(key);
+    return CODE_OK;
+}
+
+/* The public half of a key in a token, or of a file, for those who make repositories. */
+int cmd_key_export(struct cli *cli)
+{
+    char id[DIGEST_HEX_SIZE];
+    struct key *key;
+    struct why why;
+    enum err err;
+
+    why_clear(&why);
+    err = keys_open(cli, cli->args[0], &key, &why);
+    if (err != ERR_OK)
+        return complain_why(cli, err, &why);
+    tuf_key_id(key, id);
+    err = key_save_public(key, cli->args[1], &why);
+    key_close(key);
+    if (err != ERR_OK)
+        return complain_why(cli, err, &why);
+    (void)fprintf(cli->out, "%s\n", id);
     return CODE_OK;
 }
 

@@ -2,6 +2,7 @@
  * at what is there. Publishing is idempotent: what the server has is not sent again, and the list
  * that makes images visible goes last, so an interrupted run is simply started again. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -9,17 +10,14 @@
 #include "cli/commands.h"
 #include "cli/fields.h"
 #include "cli/output.h"
+#include "cli/staged.h"
 #include "cli/table.h"
 #include "codec/hex.h"
 #include "os/quantity.h"
+#include "os/say.h"
 #include "trust/repository.h"
 
 #define BLOB_PATH_SIZE 4096u
-
-static const char *dir_of(const struct cli *cli)
-{
-    return options_path(&cli->options, "dir");
-}
 
 /* ---- metadata ---- */
 
@@ -34,15 +32,15 @@ static int publish_roots(struct cli *cli, uint64_t server_version)
     enum err err;
 
     why_clear(&why);
-    err = repository_current(dir_of(cli), REPOSITORY_ROOT, &current, &why);
+    err = repository_current(staged_dir(cli), REPOSITORY_ROOT, &current, &why);
     if (err == ERR_NOT_FOUND)
-        return complain(cli, CODE_NOT_FOUND, "%s has no completely signed root", dir_of(cli));
+        return complain(cli, CODE_NOT_FOUND, "%s has no completely signed root", staged_dir(cli));
     if (err != ERR_OK)
         return complain_why(cli, err, &why);
     last = tuf_metadata_version(current);
     tuf_metadata_close(current);
     for (uint64_t version = server_version + 1; version <= last && code == CODE_OK; version++) {
-        err = repository_root(dir_of(cli), version, &root, &why);
+        err = repository_root(staged_dir(cli), version, &root, &why);
         if (err != ERR_OK)
             return complain_why(cli, err, &why);
         code = api_send_bytes(cli, &path, tuf_metadata_bytes(root), NULL);
@@ -86,7 +84,8 @@ static enum err upload_target(void *self, const struct tuf_target *target, struc
     bool sent;
 
     CHECK(target->file.has_sha256);
-    TRY(repository_blob_path(dir_of(uploading->cli), target->file.sha256, path, sizeof path, why));
+    TRY(repository_blob_path(staged_dir(uploading->cli), target->file.sha256, path, sizeof path,
+                             why));
     hex_print((struct span){target->file.sha256, DIGEST_SIZE}, digest);
     uploading->code = api_upload(uploading->cli, path, digest, target->name, &sent);
     if (uploading->code != CODE_OK)
@@ -96,14 +95,108 @@ static enum err upload_target(void *self, const struct tuf_target *target, struc
     return ERR_OK;
 }
 
-static int upload_all(struct cli *cli, const struct tuf_metadata *targets)
+/* ---- delegated lists ---- */
+
+/* Every role that current targets delegate to, with its current list. */
+struct delegated {
+    uint32_t count;
+    struct {
+        char role[REPOSITORY_NAME_SIZE];
+        struct tuf_metadata *list;
+    } at[REPOSITORY_ROLES_MAX];
+};
+
+static void delegated_close(struct delegated *delegated)
+{
+    for (uint32_t i = 0; delegated && i < delegated->count; i++)
+        tuf_metadata_close(delegated->at[i].list);
+    free(delegated);
+}
+
+/* A list that is not signed yet, or no longer as it must be, stops all: devices would find
+ * nothing behind the delegation. */
+static enum err read_delegated(struct cli *cli, const struct tuf_metadata *targets,
+                               struct delegated *out, struct why *why)
+{
+    struct tuf_delegation delegation;
+    uint64_t at = 0;
+
+    while (out->count < REPOSITORY_ROLES_MAX &&
+           tuf_delegation_next(targets, NULL, &at, &delegation)) {
+        struct tuf_metadata *list;
+        enum err err = repository_current(staged_dir(cli), delegation.role, &list, why);
+
+        if (err == ERR_NOT_FOUND)
+            return say(why, err, NULL, "%s has no completely signed list of %s: release sign",
+                       staged_dir(cli), delegation.role);
+        if (err != ERR_OK)
+            return say_where(why, err, "%s must be signed anew (repo renew --role %s)",
+                             delegation.role, delegation.role);
+        memcpy(out->at[out->count].role, delegation.role, sizeof delegation.role);
+        out->at[out->count++].list = list;
+    }
+    return ERR_OK;
+}
+
+/* What the server has of a role; 0: nothing. */
+static uint64_t server_version(const json_t *trust, const char *role)
+{
+    const json_t *list = json_object_get(trust, "delegated");
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *one = json_array_get(list, i);
+
+        if (strcmp(field_text(one, "role"), role) == 0)
+            return (uint64_t)field_int(one, "version");
+    }
+    return 0;
+}
+
+/* Delegated lists go before the targets that delegate to them: the server keeps one that it
+ * cannot check yet, and takes both together. */
+static int publish_delegated(struct cli *cli, const struct delegated *delegated,
+                             const json_t *trust)
+{
+    int code = CODE_OK;
+
+    for (uint32_t i = 0; i < delegated->count && code == CODE_OK; i++) {
+        const struct tuf_metadata *list = delegated->at[i].list;
+        const char *role = delegated->at[i].role;
+        struct api_path path = api_path("/trust/targets/{}", role);
+
+        if (tuf_metadata_version(list) <= server_version(trust, role)) {
+            (void)fprintf(cli->err, "The server has %s %" PRIu64 " already.\n", role,
+                          server_version(trust, role));
+            continue;
+        }
+        code = api_send_bytes(cli, &path, tuf_metadata_bytes(list), NULL);
+        if (code == CODE_OK)
+            (void)fprintf(cli->err, "Published %s %" PRIu64 ".\n", role,
+                          tuf_metadata_version(list));
+    }
+    return code;
+}
+
+/* ---- the whole ---- */
+
+static enum err upload_lists(struct uploading *uploading, const struct tuf_metadata *targets,
+                             const struct delegated *delegated, struct why *why)
+{
+    TRY(tuf_for_each_target(targets, upload_target, uploading, why));
+    for (uint32_t i = 0; i < delegated->count; i++)
+        TRY(tuf_for_each_target(delegated->at[i].list, upload_target, uploading, why));
+    return ERR_OK;
+}
+
+static int upload_all(struct cli *cli, const struct tuf_metadata *targets,
+                      const struct delegated *delegated)
 {
     struct uploading uploading = {.cli = cli, .code = CODE_OK};
     struct why why;
     enum err err;
 
     why_clear(&why);
-    err = tuf_for_each_target(targets, upload_target, &uploading, &why);
+    err = upload_lists(&uploading, targets, delegated, &why);
     if (uploading.code != CODE_OK)
         return uploading.code;
     if (err != ERR_OK)
@@ -112,37 +205,61 @@ static int upload_all(struct cli *cli, const struct tuf_metadata *targets)
     return CODE_OK;
 }
 
-static int publish(struct cli *cli, bool list_needed)
+static int publish_lists(struct cli *cli, const struct tuf_metadata *targets, const json_t *trust)
 {
-    struct api_path path = api_path("/trust");
-    struct tuf_metadata *targets = NULL;
-    uint64_t root_version, targets_version;
+    struct delegated *delegated = calloc(1, sizeof *delegated);
     struct why why;
-    json_t *trust;
     enum err err;
-    int code = api_get(cli, &path, &trust);
+    int code = CODE_OK;
+
+    CHECK(delegated);
+    why_clear(&why);
+    err = read_delegated(cli, targets, delegated, &why);
+    if (err != ERR_OK)
+        code = complain_why(cli, err, &why);
+    if (code == CODE_OK)
+        code = upload_all(cli, targets, delegated);
+    if (code == CODE_OK)
+        code = publish_delegated(cli, delegated, trust);
+    if (code == CODE_OK)
+        code = publish_targets(cli, targets, (uint64_t)field_int(trust, "targets_version"));
+    delegated_close(delegated);
+    return code;
+}
+
+static int publish_all(struct cli *cli, const json_t *trust, bool list_needed)
+{
+    struct tuf_metadata *targets = NULL;
+    struct why why;
+    enum err err;
+    int code = publish_roots(cli, (uint64_t)field_int(trust, "root_version"));
 
     if (code != CODE_OK)
         return code;
-    root_version = (uint64_t)field_int(trust, "root_version");
-    targets_version = (uint64_t)field_int(trust, "targets_version");
-    json_decref(trust);
-    code = publish_roots(cli, root_version);
-    if (code != CODE_OK)
-        return code;
     why_clear(&why);
-    err = repository_current(dir_of(cli), REPOSITORY_TARGETS, &targets, &why);
+    err = repository_current(staged_dir(cli), REPOSITORY_TARGETS, &targets, &why);
     if (err == ERR_NOT_FOUND && !list_needed)
         return CODE_OK;
     if (err == ERR_NOT_FOUND)
         return complain(cli, CODE_NOT_FOUND, "%s has no completely signed release list",
-                        dir_of(cli));
+                        staged_dir(cli));
     if (err != ERR_OK)
         return complain_why(cli, err, &why);
-    code = upload_all(cli, targets);
-    if (code == CODE_OK)
-        code = publish_targets(cli, targets, targets_version);
+    code = publish_lists(cli, targets, trust);
     tuf_metadata_close(targets);
+    return code;
+}
+
+static int publish(struct cli *cli, bool list_needed)
+{
+    struct api_path path = api_path("/trust");
+    json_t *trust;
+    int code = api_get(cli, &path, &trust);
+
+    if (code != CODE_OK)
+        return code;
+    code = publish_all(cli, trust, list_needed);
+    json_decref(trust);
     return code;
 }
 
@@ -151,21 +268,40 @@ int cmd_repo_publish(struct cli *cli)
     return publish(cli, false);
 }
 
+/* Says what is staged and not published; whether there is any. */
+static bool note_waiting(struct cli *cli, const char *role)
+{
+    bool list = strcmp(role, REPOSITORY_TARGETS) == 0;
+    struct repository_signing signing;
+
+    if (repository_staged(staged_dir(cli), role, &signing, NULL) != ERR_OK)
+        return false;
+    (void)fprintf(cli->err,
+                  "Note: %s %" PRIu64 " is staged with %" PRIu32 " of %" PRIu32
+                  " signatures and is not published.\n",
+                  list ? "release list" : role, signing.version, signing.have, signing.need);
+    return true;
+}
+
+static bool any_waiting(struct cli *cli)
+{
+    struct repository_names *names = calloc(1, sizeof *names);
+    bool waits = note_waiting(cli, REPOSITORY_TARGETS);
+
+    CHECK(names);
+    if (repository_roles(staged_dir(cli), names, NULL) == ERR_OK) {
+        for (uint32_t i = 0; i < names->count; i++)
+            waits |= note_waiting(cli, names->at[i]);
+    }
+    free(names);
+    return waits;
+}
+
 int cmd_release_publish(struct cli *cli)
 {
-    struct repository_signing signing;
-    struct why why;
-    bool waits;
-    int code;
+    bool waits = any_waiting(cli);
+    int code = publish(cli, true);
 
-    why_clear(&why);
-    waits = repository_staged(dir_of(cli), REPOSITORY_TARGETS, &signing, &why) == ERR_OK;
-    if (waits)
-        (void)fprintf(cli->err,
-                      "Note: release list %" PRIu64 " is staged with %" PRIu32 " of %" PRIu32
-                      " signatures and is not published.\n",
-                      signing.version, signing.have, signing.need);
-    code = publish(cli, true);
     return code == CODE_OK && waits ? CODE_PARTIAL : code; /* not what a pipeline wanted */
 }
 

@@ -1,6 +1,7 @@
 /* repo, root and release: the signers' work on a repository directory, offline. What goes to the
  * server is cmd_publish.c. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -8,60 +9,12 @@
 #include "cli/fields.h"
 #include "cli/keys.h"
 #include "cli/output.h"
+#include "cli/staged.h"
 #include "cli/table.h"
 #include "codec/hex.h"
 #include "os/clock.h"
 #include "os/say.h"
 #include "trust/repository.h"
-
-static const char *dir_of(const struct cli *cli)
-{
-    return options_path(&cli->options, "dir");
-}
-
-/* When something made now ends; TUF times have whole seconds. */
-static struct utc expiry(const struct cli *cli, const char *option)
-{
-    int64_t now_s = clock_utc().ms / 1000;
-
-    return (struct utc){(now_s + options_duration_s(&cli->options, option)) * 1000};
-}
-
-static void print_signing(struct cli *cli, const char *role,
-                          const struct repository_signing *signing)
-{
-    (void)fprintf(cli->out, "%s %" PRIu64 ": %" PRIu32 " of %" PRIu32 " signatures, %s\n", role,
-                  signing->version, signing->have, signing->need,
-                  signing->complete ? "complete" : "waiting for more");
-}
-
-static json_t *signing_json(const char *role, const struct repository_signing *signing)
-{
-    return json_pack("{s:s, s:I, s:I, s:I, s:b}", "role", role, "version",
-                     (json_int_t)signing->version, "signatures", (json_int_t)signing->have,
-                     "threshold", (json_int_t)signing->need, "complete", (int)signing->complete);
-}
-
-/* After a change: how far the staged file is signed. A file that needed no more signatures than
- * it got at once is current by now. */
-static int report_staged(struct cli *cli, const char *role)
-{
-    struct repository_signing signing;
-    struct why why;
-    enum err err;
-
-    why_clear(&why);
-    err = repository_staged(dir_of(cli), role, &signing, &why);
-    if (err == ERR_NOT_FOUND) {
-        (void)fprintf(cli->err, "%s is complete.\n", role);
-        return CODE_OK;
-    }
-    if (err != ERR_OK)
-        return complain_why(cli, err, &why);
-    (void)fprintf(cli->err, "%s %" PRIu64 " is staged: %" PRIu32 " of %" PRIu32 " signatures.\n",
-                  role, signing.version, signing.have, signing.need);
-    return CODE_OK;
-}
 
 /* ---- repo init ---- */
 
@@ -82,32 +35,71 @@ static int load_all(struct cli *cli, struct keys keys[TUF_ROLE_COUNT])
     return code;
 }
 
+/* The server's key for assignments. A server is asked when it is asked for other keys anyway; one
+ * that signs none, or a repository made offline, can be told later. */
+static int load_assignment(struct cli *cli, struct keys *keys)
+{
+    const char *path = options_path(&cli->options, "assignment_key");
+    bool offline =
+        options_path(&cli->options, "snapshot_key") && options_path(&cli->options, "timestamp_key");
+    int code = CODE_OK;
+
+    if (path)
+        code = keys_load_online(cli, path, "assignment_key", keys);
+    else if (!offline)
+        code = keys_load_if_any(cli, "assignment_key", keys);
+    if (code == CODE_OK && keys->count == 0)
+        (void)fprintf(cli->err, "Nobody may sign assignments yet: slipway trust authority says "
+                                "who, before devices install anything.\n");
+    return code;
+}
+
 int cmd_repo_init(struct cli *cli)
 {
-    struct keys keys[TUF_ROLE_COUNT] = {{.count = 0}};
-    struct repository_plan plan = {.root_expires = expiry(cli, "root_expires"),
-                                   .targets_expires = expiry(cli, "targets_expires")};
+    struct keys keys[TUF_ROLE_COUNT] = {{.count = 0}}, assignment = {.count = 0};
+    struct repository_plan plan = {.root_expires = staged_expiry(cli, "root_expires"),
+                                   .targets_expires = staged_expiry(cli, "targets_expires")};
     struct why why;
     int code = load_all(cli, keys);
     enum err err;
 
     why_clear(&why);
+    if (code == CODE_OK)
+        code = load_assignment(cli, &assignment);
+    plan.assignment = (struct repository_role){assignment.at, assignment.count, 1};
     for (enum tuf_role role = 0; role < TUF_ROLE_COUNT; role++)
         plan.roles[role] = (struct repository_role){keys[role].at, keys[role].count, 1};
     plan.roles[TUF_ROOT].threshold = (uint32_t)options_int(&cli->options, "root_threshold");
     plan.roles[TUF_TARGETS].threshold = (uint32_t)options_int(&cli->options, "targets_threshold");
     if (code == CODE_OK) {
-        err = repository_init(dir_of(cli), &plan, &why);
+        err = repository_init(staged_dir(cli), &plan, &why);
         code = err == ERR_OK ? CODE_OK : complain_why(cli, err, &why);
     }
     for (enum tuf_role role = 0; role < TUF_ROLE_COUNT; role++)
         keys_close(&keys[role]);
+    keys_close(&assignment);
     if (code == CODE_OK)
-        code = report_staged(cli, REPOSITORY_ROOT);
-    return code == CODE_OK ? report_staged(cli, REPOSITORY_TARGETS) : code;
+        code = staged_report(cli, REPOSITORY_ROOT);
+    return code == CODE_OK ? staged_report(cli, REPOSITORY_TARGETS) : code;
 }
 
 /* ---- repo status ---- */
+
+/* A file whose keys were replaced waits to be signed anew; that is no reason to show nothing. */
+static int current_trouble(struct cli *cli, const char *role, enum err err, const struct why *why,
+                           struct table *table, json_t *items)
+{
+    if (err != ERR_UNTRUSTED)
+        return complain_why(cli, err, why);
+    table_cell(table, role);
+    table_cell(table, NULL);
+    table_cell(table, "SIGN ANEW");
+    table_cell(table, NULL);
+    table_cell(table, NULL);
+    (void)json_array_append_new(
+        items, json_pack("{s:s, s:b, s:b}", "role", role, "complete", 0, "sign_anew", 1));
+    return CODE_OK;
+}
 
 static int current_row(struct cli *cli, const char *role, struct table *table, json_t *items)
 {
@@ -118,11 +110,11 @@ static int current_row(struct cli *cli, const char *role, struct table *table, j
     bool expired;
 
     why_clear(&why);
-    err = repository_current(dir_of(cli), role, &metadata, &why);
+    err = repository_current(staged_dir(cli), role, &metadata, &why);
     if (err == ERR_NOT_FOUND)
         return CODE_OK;
     if (err != ERR_OK)
-        return complain_why(cli, err, &why);
+        return current_trouble(cli, role, err, &why, table, items);
     utc_format(tuf_metadata_expires(metadata), expires);
     expired = tuf_metadata_expired(metadata, clock_utc());
     table_cell(table, role);
@@ -145,7 +137,7 @@ static int staged_row(struct cli *cli, const char *role, struct table *table, js
     enum err err;
 
     why_clear(&why);
-    err = repository_staged(dir_of(cli), role, &signing, &why);
+    err = repository_staged(staged_dir(cli), role, &signing, &why);
     if (err == ERR_NOT_FOUND)
         return CODE_OK;
     if (err != ERR_OK)
@@ -155,26 +147,45 @@ static int staged_row(struct cli *cli, const char *role, struct table *table, js
     table_cell(table, "staged");
     table_cell_format(table, "%" PRIu32 " of %" PRIu32, signing.have, signing.need);
     table_cell(table, NULL);
-    (void)json_array_append_new(items, signing_json(role, &signing));
+    (void)json_array_append_new(items, staged_json(role, &signing));
     return CODE_OK;
+}
+
+static int status_rows(struct cli *cli, const char *role, struct table *table, json_t *items)
+{
+    int code = current_row(cli, role, table, items);
+
+    return code == CODE_OK ? staged_row(cli, role, table, items) : code;
+}
+
+static int delegated_rows(struct cli *cli, struct table *table, json_t *items)
+{
+    struct repository_names *names = calloc(1, sizeof *names);
+    int code = CODE_OK;
+
+    CHECK(names);
+    if (repository_roles(staged_dir(cli), names, NULL) != ERR_OK)
+        names->count = 0; /* no list of releases yet */
+    for (uint32_t i = 0; i < names->count && code == CODE_OK; i++)
+        code = status_rows(cli, names->at[i], table, items);
+    free(names);
+    return code;
 }
 
 int cmd_repo_status(struct cli *cli)
 {
     static const char *const columns[] = {"FILE", "VERSION", "STATE", "SIGNATURES", "EXPIRES"};
-    static const char *const roles[] = {REPOSITORY_ROOT, REPOSITORY_TARGETS};
     struct table *table = table_open(columns, COUNT_OF(columns));
     json_t *items = json_array();
-    int code = CODE_OK;
+    int code = status_rows(cli, REPOSITORY_ROOT, table, items);
 
-    for (size_t i = 0; i < COUNT_OF(roles) && code == CODE_OK; i++) {
-        code = current_row(cli, roles[i], table, items);
-        if (code == CODE_OK)
-            code = staged_row(cli, roles[i], table, items);
-    }
+    if (code == CODE_OK)
+        code = status_rows(cli, REPOSITORY_TARGETS, table, items);
+    if (code == CODE_OK)
+        code = delegated_rows(cli, table, items);
     if (code == CODE_OK && json_array_size(items) == 0)
         code = complain(cli, CODE_NOT_FOUND, "%s is no repository: slipway repo init makes one",
-                        dir_of(cli));
+                        staged_dir(cli));
     else if (code == CODE_OK && cli->json)
         code = output_list_json(cli, json_incref(items));
     else if (code == CODE_OK)
@@ -186,90 +197,15 @@ int cmd_repo_status(struct cli *cli)
 
 int cmd_repo_renew(struct cli *cli)
 {
+    const char *role = options_text(&cli->options, "role");
     struct why why;
     enum err err;
 
     why_clear(&why);
-    err = repository_renew(dir_of(cli), REPOSITORY_TARGETS, expiry(cli, "targets_expires"), &why);
-    return err == ERR_OK ? report_staged(cli, REPOSITORY_TARGETS) : complain_why(cli, err, &why);
-}
-
-/* ---- root ---- */
-
-static bool role_parse(const char *name, enum tuf_role *out)
-{
-    for (enum tuf_role role = 0; role < TUF_ROLE_COUNT; role++)
-        if (strcmp(tuf_role_name(role), name) == 0) {
-            *out = role;
-            return true;
-        }
-    return false;
-}
-
-int cmd_root_prepare(struct cli *cli)
-{
-    const char *name = options_text(&cli->options, "role");
-    struct keys keys = {.count = 0};
-    struct repository_role to;
-    enum tuf_role role = TUF_ROOT;
-    struct why why;
-    enum err err;
-    int code;
-
-    why_clear(&why);
-    code = keys_load(cli, "key", false, &keys);
-    if (code != CODE_OK)
-        return code;
-    to = (struct repository_role){keys.at, keys.count,
-                                  (uint32_t)options_int(&cli->options, "threshold")};
-    if (name && (!role_parse(name, &role) || keys.count == 0))
-        err = say(&why, ERR_INVALID, "key", "--role needs the role's keys: --key FILE");
-    else if (!name && keys.count > 0)
-        err = say(&why, ERR_INVALID, "role", "--key needs the role: --role targets");
-    else if (name)
-        err = repository_set_role(dir_of(cli), name, &to, expiry(cli, "root_expires"), &why);
-    else
-        err = repository_renew(dir_of(cli), REPOSITORY_ROOT, expiry(cli, "root_expires"), &why);
-    keys_close(&keys);
-    return err == ERR_OK ? report_staged(cli, REPOSITORY_ROOT) : complain_why(cli, err, &why);
-}
-
-/* ---- sign ---- */
-
-static int sign(struct cli *cli, const char *role)
-{
-    struct repository_signing signing = {.version = 0};
-    struct keys keys;
-    struct why why;
-    enum err err = ERR_OK;
-    int code = keys_load(cli, "key", true, &keys);
-
-    if (code != CODE_OK)
-        return code;
-    if (keys.count == 0)
-        return complain(cli, CODE_USAGE, "give the key to sign with: --key FILE");
-    why_clear(&why);
-    for (uint32_t i = 0; i < keys.count && err == ERR_OK && !signing.complete; i++)
-        err = repository_sign(dir_of(cli), role, keys.at[i], &signing, &why);
-    keys_close(&keys);
-    if (err == ERR_UNTRUSTED)
-        return complain(cli, CODE_DENIED, "%s", why.text);
-    if (err != ERR_OK)
-        return complain_why(cli, err, &why);
-    if (cli->json)
-        return output_json(cli, signing_json(role, &signing));
-    print_signing(cli, role, &signing);
-    return CODE_OK;
-}
-
-int cmd_root_sign(struct cli *cli)
-{
-    return sign(cli, REPOSITORY_ROOT);
-}
-
-int cmd_release_sign(struct cli *cli)
-{
-    return sign(cli, REPOSITORY_TARGETS);
+    if (!role)
+        role = REPOSITORY_TARGETS;
+    err = repository_renew(staged_dir(cli), role, staged_expiry(cli, "targets_expires"), &why);
+    return err == ERR_OK ? staged_report(cli, role) : complain_why(cli, err, &why);
 }
 
 /* ---- release add, remove ---- */
@@ -351,7 +287,8 @@ int cmd_release_add(struct cli *cli)
         .image = cli->args[0],
         .file = options_text(&cli->options, "name"),
     };
-    struct repository_edit edit = {.dir = dir_of(cli), .expires = expiry(cli, "targets_expires")};
+    struct repository_edit edit = {.dir = staged_dir(cli),
+                                   .expires = staged_expiry(cli, "targets_expires")};
     char digest[DIGEST_HEX_SIZE];
     struct tuf_target target;
     struct why why;
@@ -371,12 +308,13 @@ int cmd_release_add(struct cli *cli)
     output_pair(cli, "target", target.name);
     output_pair(cli, "digest", digest);
     (void)fprintf(cli->out, "%-19s%" PRIu64 " bytes\n", "length:", target.facts.length);
-    return report_staged(cli, edit.role);
+    return staged_report(cli, edit.role);
 }
 
 int cmd_release_remove(struct cli *cli)
 {
-    struct repository_edit edit = {.dir = dir_of(cli), .expires = expiry(cli, "targets_expires")};
+    struct repository_edit edit = {.dir = staged_dir(cli),
+                                   .expires = staged_expiry(cli, "targets_expires")};
     char product[NAME_SIZE_MAX + 1];
     const char *at = strchr(cli->args[0], '@');
     struct why why;
@@ -387,5 +325,5 @@ int cmd_release_remove(struct cli *cli)
         return complain(cli, CODE_USAGE, "a release is named PRODUCT@VERSION");
     (void)snprintf(product, sizeof product, "%.*s", (int)(at - cli->args[0]), cli->args[0]);
     err = repository_remove_release(&edit, product, at + 1, &why);
-    return err == ERR_OK ? report_staged(cli, edit.role) : complain_why(cli, err, &why);
+    return err == ERR_OK ? staged_report(cli, edit.role) : complain_why(cli, err, &why);
 }

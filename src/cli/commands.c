@@ -1,5 +1,6 @@
 /* The command table itself. Order is the order of help and manual. */
 #include "cli/commands.h"
+#include "cli/secret.h"
 
 /* clang-format off */
 const struct option_spec global_options[] = {
@@ -17,6 +18,7 @@ const size_t global_options_count = COUNT_OF(global_options);
 #define ROW_LIMIT {"limit", 'l', OPTION_INT, "0", 0, 1000000, "COUNT", "Print at most so many, 0 for all"}
 #define ROW_TARGETS_EXPIRES {"targets_expires", 0, OPTION_DURATION_S, "13w", 3600, 315360000, "TIME", "How long the signed list of releases is valid"}
 #define ROW_ROOT_EXPIRES {"root_expires", 0, OPTION_DURATION_S, "52w", 3600, 630720000, "TIME", "How long the root is valid"}
+#define ROW_PREPARED_OUT {"out", 0, OPTION_PATH, NULL, 0, 0, "FILE", "Write the prepared file here instead of beside what is staged"}
 #define ROW_REASON {"reason", 'r', OPTION_TEXT, NULL, 0, 0, "TEXT", "Why; kept in the audit log"}
 
 static const struct option_spec login_options[] = {
@@ -24,7 +26,10 @@ static const struct option_spec login_options[] = {
 };
 static const struct option_spec key_new_options[] = {
     {"kind", 'k', OPTION_TEXT, "ed25519", 0, 0, "ed25519|ecdsa-p256", "The kind of key"},
+    {"no_passphrase", 0, OPTION_FLAG, NULL, 0, 0, NULL, "Keep the private key as it is, not encrypted"},
+    ROWS_SECRET,
 };
+static const struct option_spec key_options[] = {ROWS_SECRET};
 static const struct option_spec repo_init_options[] = {
     ROW_DIR,
     {"root_key", 0, OPTION_LIST, NULL, 0, 0, "FILE", "A key that signs the root, private or public; repeat for several"},
@@ -33,21 +38,72 @@ static const struct option_spec repo_init_options[] = {
     {"targets_threshold", 0, OPTION_INT, "1", 1, 16, "COUNT", "How many targets keys must sign"},
     {"snapshot_key", 0, OPTION_PATH, NULL, 0, 0, "FILE", "The server's public snapshot key; without it the server is asked"},
     {"timestamp_key", 0, OPTION_PATH, NULL, 0, 0, "FILE", "The server's public timestamp key; without it the server is asked"},
+    {"assignment_key", 0, OPTION_PATH, NULL, 0, 0, "FILE", "The server's public assignment key; without it the server is asked when it is asked for others"},
     ROW_ROOT_EXPIRES,
     ROW_TARGETS_EXPIRES,
+    ROWS_SECRET,
 };
 static const struct option_spec dir_options[] = {ROW_DIR};
-static const struct option_spec repo_renew_options[] = {ROW_DIR, ROW_TARGETS_EXPIRES};
+static const struct option_spec edit_options[] = {ROW_DIR, ROW_TARGETS_EXPIRES};
+static const struct option_spec repo_renew_options[] = {
+    ROW_DIR,
+    {"role", 0, OPTION_TEXT, "targets", 0, 0, "ROLE", "Whose list: targets, or a role they delegate to"},
+    ROW_TARGETS_EXPIRES,
+};
+static const struct option_spec repo_delegate_options[] = {
+    ROW_DIR,
+    {"for", 0, OPTION_TEXT, "product", 0, 0, "product|policy|authority", "What the role may list: releases of a product, statements about images and time, or who signs assignments"},
+    {"key", 'k', OPTION_LIST, NULL, 0, 0, "KEY", "A key of the role, private or public; repeat for several"},
+    {"threshold", 't', OPTION_INT, "1", 1, 16, "COUNT", "How many of the keys must sign"},
+    ROW_TARGETS_EXPIRES,
+    ROWS_SECRET,
+};
+static const struct option_spec repo_rotate_options[] = {
+    ROW_DIR,
+    {"role", 0, OPTION_TEXT, NULL, 0, 0, "ROLE", "Whose keys change: root, targets, snapshot, timestamp or a delegated role"},
+    {"key", 'k', OPTION_LIST, NULL, 0, 0, "KEY", "A key of the role from now on; repeat for several"},
+    {"add", 0, OPTION_LIST, NULL, 0, 0, "KEY", "A key to add to those of now"},
+    {"remove", 0, OPTION_LIST, NULL, 0, 0, "KEY", "A key to take away: a file, or the first 8 or more digits of its id"},
+    {"threshold", 't', OPTION_INT, "1", 1, 16, "COUNT", "How many must sign; without it as many as now, or 1 with --key"},
+    ROW_ROOT_EXPIRES,
+    ROW_TARGETS_EXPIRES,
+    ROWS_SECRET,
+};
+static const struct option_spec authority_options[] = {
+    ROW_DIR,
+    {"key", 'k', OPTION_LIST, NULL, 0, 0, "KEY", "A key that may sign assignments, all of them; without it the server's"},
+    {"rotate", 0, OPTION_FLAG, NULL, 0, 0, NULL, "Let the server make a new key, and allow it beside those of now"},
+    ROW_TARGETS_EXPIRES,
+    ROWS_SECRET,
+};
+static const struct option_spec expiring_options[] = {
+    {"within", 'w', OPTION_INT, "0", 0, 36500, "DAYS", "Only what expires within so many days; 0: everything"},
+    {"on", 0, OPTION_TEXT, NULL, 0, 0, "DATE", "As if today were this date, 2027-03-01: what is broken then"},
+};
 static const struct option_spec root_prepare_options[] = {
     ROW_DIR,
     {"role", 0, OPTION_TEXT, NULL, 0, 0, "root|targets|snapshot|timestamp", "Give this role other keys; without it only the expiry is renewed"},
     {"key", 'k', OPTION_LIST, NULL, 0, 0, "FILE", "A key of the role from now on; repeat for several"},
     {"threshold", 't', OPTION_INT, "1", 1, 16, "COUNT", "How many of the keys must sign"},
+    ROW_PREPARED_OUT,
     ROW_ROOT_EXPIRES,
+    ROWS_SECRET,
 };
-static const struct option_spec sign_options[] = {
+#define ROWS_SIGN \
+    ROW_DIR, \
+    {"key", 'k', OPTION_LIST, NULL, 0, 0, "KEY", "The private key to sign with: a file, or a pkcs11: URI; repeat for several"}, \
+    {"out", 0, OPTION_PATH, NULL, 0, 0, "FILE", "Write the signature of a prepared file here"}, \
+    {"before", 0, OPTION_PATH, NULL, 0, 0, "FILE", "Compare a prepared file with this version of your own"}, \
+    ROWS_SECRET
+static const struct option_spec root_sign_options[] = {ROWS_SIGN};
+static const struct option_spec release_sign_options[] = {
+    {"role", 0, OPTION_TEXT, NULL, 0, 0, "ROLE", "Sign this list only: targets, or a role they delegate to"},
+    ROWS_SIGN,
+};
+static const struct option_spec release_prepare_options[] = {
     ROW_DIR,
-    {"key", 'k', OPTION_LIST, NULL, 0, 0, "FILE", "The private key to sign with; repeat for several"},
+    {"role", 0, OPTION_TEXT, "targets", 0, 0, "ROLE", "Whose list: targets, or a role they delegate to"},
+    ROW_PREPARED_OUT,
 };
 static const struct option_spec release_add_options[] = {
     ROW_DIR,
@@ -143,10 +199,15 @@ const struct command commands[] = {
     {.noun = "key", .verb = "new", .args = "FILE", .args_min = 1, .args_max = 1, .args_are_files = true,
      .help = "Make a signing key",
      .more = "The private key is written to FILE, readable by you alone and never over an existing file; its public half to FILE.pub. "
+             "It is encrypted under a passphrase that you are asked for, unless --no-passphrase is given. "
              "Keep private keys of root and targets away from the server, best on different people's machines.\n",
      OPTIONS(key_new_options), .run = cmd_key_new},
     {.noun = "key", .verb = "show", .args = "FILE...", .args_min = 1, .args_max = ARGS_MAX, .args_are_files = true,
-     .help = "Print kind and key id of keys", .more = "", .run = cmd_key_show},
+     .help = "Print kind and key id of keys", .more = "FILE may be a pkcs11: URI, here and wherever a key is named.\n",
+     OPTIONS(key_options), .run = cmd_key_show},
+    {.noun = "key", .verb = "export", .args = "KEY FILE", .args_min = 2, .args_max = 2, .args_are_files = true,
+     .help = "Write the public half of a key to a file", .more = "For a key in a token, or one whose .pub file is lost.\n",
+     OPTIONS(key_options), .run = cmd_key_export},
 
     {.noun = "repo", .verb = "init", .args = "", .help = "Make a repository of signed releases",
      .more = "Private keys sign at once; for public ones their holders sign later with `slipway root sign` and `slipway release sign`. "
@@ -157,15 +218,32 @@ const struct command commands[] = {
      OPTIONS(dir_options), .run = cmd_repo_publish},
     {.noun = "repo", .verb = "status", .args = "", .help = "Print versions, expiry and missing signatures", .more = "",
      OPTIONS(dir_options), .run = cmd_repo_status},
-    {.noun = "repo", .verb = "renew", .args = "", .help = "Stage the release list again with a later expiry",
+    {.noun = "repo", .verb = "renew", .args = "", .help = "Stage a list again with a later expiry",
      .more = "Also needed after the targets keys have changed. Sign it with `slipway release sign`.\n",
      OPTIONS(repo_renew_options), .run = cmd_repo_renew},
+    {.noun = "repo", .verb = "delegate", .args = "[PRODUCT]", .args_max = 1, .help = "Give a product's releases signers of their own",
+     .more = "The role is called product-PRODUCT, or policy or authority with --for. It lists new releases of the product in a file of its own, "
+             "signed with its own keys; releases that the top-level list has stay there. "
+             "Private keys sign the first, empty list at once. Sign the top-level list, too, and publish.\n",
+     OPTIONS(repo_delegate_options), .run = cmd_repo_delegate},
+    {.noun = "repo", .verb = "undelegate", .args = "ROLE", .args_min = 1, .args_max = 1, .help = "Take a delegation back",
+     .more = "What the role lists is withdrawn with the next published list.\n", OPTIONS(edit_options), .run = cmd_repo_undelegate},
+    {.noun = "repo", .verb = "rotate", .args = "", .help = "Stage other keys or another threshold for a role",
+     .more = "For snapshot and timestamp without --key the server makes a new key, and uses it once a published root names it. "
+             "A list whose keys change is staged anew, because its old signatures no longer count. "
+             "Sign with `slipway root sign` and `slipway release sign`.\n",
+     OPTIONS(repo_rotate_options), .run = cmd_repo_rotate},
 
     {.noun = "root", .verb = "prepare", .args = "", .help = "Stage the next root: a later expiry, or other keys for a role",
-     .more = "The next root must be signed as both the old and the new one demand; sign it with `slipway root sign`.\n",
+     .more = "The next root must be signed as both the old and the new one demand. What is to be signed is summed up with the difference to the last version, "
+             "and put into one file for signers elsewhere. A root that is staged already is only prepared, unless something else is wanted of it.\n",
      OPTIONS(root_prepare_options), .run = cmd_root_prepare},
-    {.noun = "root", .verb = "sign", .args = "", .help = "Add signatures to the staged root", .more = "",
-     OPTIONS(sign_options), .run = cmd_root_sign},
+    {.noun = "root", .verb = "sign", .args = "[PREPARED]", .args_max = 1, .args_are_files = true, .help = "Add signatures to the staged root",
+     .more = "With PREPARED, no repository is needed: the summary is printed from the bytes to sign, and the signature goes to a file VERSION.root.KEYID.signature for `slipway root assemble`.\n",
+     OPTIONS(root_sign_options), .run = cmd_root_sign},
+    {.noun = "root", .verb = "assemble", .args = "SIGNATURE...", .args_min = 1, .args_max = ARGS_MAX, .args_are_files = true,
+     .help = "Put signatures made elsewhere to the staged root", .more = "Each is checked. The exit code is 6 while signatures are missing.\n",
+     OPTIONS(dir_options), .run = cmd_root_assemble},
 
     {.noun = "release", .verb = "add", .args = "IMAGE", .args_min = 1, .args_max = 1, .args_are_files = true,
      .help = "Put an image into the repository as a release",
@@ -173,9 +251,14 @@ const struct command commands[] = {
      OPTIONS(release_add_options), .run = cmd_release_add},
     {.noun = "release", .verb = "remove", .args = "PRODUCT@VERSION", .args_min = 1, .args_max = 1,
      .help = "Take a release out of the staged list", .more = "Sign and publish the list for it to count.\n",
-     OPTIONS(repo_renew_options), .run = cmd_release_remove},
-    {.noun = "release", .verb = "sign", .args = "", .help = "Add signatures to the staged release list", .more = "",
-     OPTIONS(sign_options), .run = cmd_release_sign},
+     OPTIONS(edit_options), .run = cmd_release_remove},
+    {.noun = "release", .verb = "prepare", .args = "", .help = "Put what is to be signed into one file for signers elsewhere", .more = "",
+     OPTIONS(release_prepare_options), .run = cmd_release_prepare},
+    {.noun = "release", .verb = "sign", .args = "[PREPARED]", .args_max = 1, .args_are_files = true, .help = "Add signatures to the staged release lists",
+     .more = "To every staged list in which a key has a say: the top-level one and delegated ones. With PREPARED as with `slipway root sign`.\n",
+     OPTIONS(release_sign_options), .run = cmd_release_sign},
+    {.noun = "release", .verb = "assemble", .args = "SIGNATURE...", .args_min = 1, .args_max = ARGS_MAX, .args_are_files = true,
+     .help = "Put signatures made elsewhere to the staged lists", .more = "", OPTIONS(dir_options), .run = cmd_release_assemble},
     {.noun = "release", .verb = "publish", .args = "", .help = "Upload images and the signed release list",
      .more = "Images that the server has are skipped and the list is sent last, so an interrupted upload is simply started again.\n",
      OPTIONS(dir_options), .run = cmd_release_publish},
@@ -273,7 +356,20 @@ const struct command commands[] = {
      .help = "Find altered, dropped or swapped entries in an export, offline", .more = "- is standard input. No server is asked.\n",
      OPTIONS(audit_verify_options), .run = cmd_audit_verify},
 
+    {.noun = "policy", .verb = "block", .args = "DIGEST|PRODUCT@VERSION", .args_min = 1, .args_max = 1, .help = "Stage that an image must not be installed any more",
+     .more = "DIGEST is that of the plain image. Sign with `slipway release sign` and publish for it to count.\n", OPTIONS(edit_options), .run = cmd_policy_block},
+    {.noun = "policy", .verb = "unblock", .args = "DIGEST|PRODUCT@VERSION", .args_min = 1, .args_max = 1, .help = "Stage that a blocked image may be installed again",
+     .more = "", OPTIONS(edit_options), .run = cmd_policy_unblock},
+    {.noun = "policy", .verb = "grace", .args = "TIME", .args_min = 1, .args_max = 1, .help = "Stage for how long devices may act on expired metadata",
+     .more = "For devices that are out of reach for long: 30d. 0 ends it.\n", OPTIONS(edit_options), .run = cmd_policy_grace},
+
     {.noun = "trust", .verb = "status", .args = "", .help = "Print versions and expiry of the server's trust metadata", .more = "", .run = cmd_trust_status},
+    {.noun = "trust", .verb = "expiring", .args = "", .help = "List everything that expires, and what breaks when it does",
+     .more = "Root, lists, online metadata, certificates, tokens and claims, the next first. With --on DATE: what is broken on that day if nobody renews anything; the exit code is then 6 when something is.\n",
+     OPTIONS(expiring_options), .run = cmd_trust_expiring},
+    {.noun = "trust", .verb = "authority", .args = "", .help = "Stage who may sign assignments",
+     .more = "Devices follow assignments by these keys only. Sign with `slipway release sign` and publish.\n",
+     OPTIONS(authority_options), .run = cmd_trust_authority},
 };
 const size_t commands_count = COUNT_OF(commands);
 /* clang-format on */

@@ -3,11 +3,15 @@
 
 #include "cli/command.h"
 
-command_run cmd_login, cmd_whoami, cmd_doctor, cmd_completion, cmd_trust_status;
-command_run cmd_key_new, cmd_key_show;
+command_run cmd_login, cmd_whoami, cmd_doctor, cmd_completion;
+command_run cmd_trust_status, cmd_trust_authority, cmd_trust_expiring;
+command_run cmd_key_new, cmd_key_show, cmd_key_export;
 command_run cmd_repo_init, cmd_repo_publish, cmd_repo_status, cmd_repo_renew;
-command_run cmd_root_prepare, cmd_root_sign;
-command_run cmd_release_add, cmd_release_remove, cmd_release_sign, cmd_release_publish;
+command_run cmd_repo_delegate, cmd_repo_undelegate, cmd_repo_rotate;
+command_run cmd_root_prepare, cmd_root_sign, cmd_root_assemble;
+command_run cmd_release_add, cmd_release_remove, cmd_release_publish;
+command_run cmd_release_prepare, cmd_release_sign, cmd_release_assemble;
+command_run cmd_policy_block, cmd_policy_unblock, cmd_policy_grace;
 command_run cmd_release_list, cmd_release_show;
 command_run cmd_device_list, cmd_device_get, cmd_device_explain, cmd_device_history;
 command_run cmd_device_logs, cmd_device_accept, cmd_device_reject, cmd_device_revoke;

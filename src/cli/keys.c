@@ -3,6 +3,9 @@
 #include <stdlib.h>
 
 #include "cli/api.h"
+#include "cli/secret.h"
+#include "crypto/key_pkcs11.h"
+#include "os/say.h"
 #include "trust/tuf_key.h"
 
 void keys_close(struct keys *keys)
@@ -10,6 +13,15 @@ void keys_close(struct keys *keys)
     for (uint32_t i = 0; i < keys->count; i++)
         key_close(keys->at[i]);
     keys->count = 0;
+}
+
+enum err keys_open(struct cli *cli, const char *name, struct key **out, struct why *why)
+{
+    struct key_ask ask = secret_ask(cli);
+
+    if (pkcs11_is_uri(name))
+        return say_where(why, pkcs11_open(name, &ask, out, why), "%.80s", name);
+    return tuf_key_load(name, &ask, out, why);
 }
 
 static int load(struct cli *cli, const char *path, bool private_only, struct keys *out)
@@ -20,7 +32,7 @@ static int load(struct cli *cli, const char *path, bool private_only, struct key
     why_clear(&why);
     if (out->count == REPOSITORY_KEYS_MAX)
         return complain(cli, CODE_USAGE, "a role has at most %u keys", REPOSITORY_KEYS_MAX);
-    err = tuf_key_load(path, &out->at[out->count], &why);
+    err = keys_open(cli, path, &out->at[out->count], &why);
     if (err != ERR_OK)
         return complain_why(cli, err, &why);
     out->count++;
@@ -43,25 +55,39 @@ int keys_load(struct cli *cli, const char *option, bool private_only, struct key
     return code;
 }
 
-int keys_load_online(struct cli *cli, const char *path, const char *member, struct keys *out)
+/* A key of the server; `needed` complains when it has none. */
+static int ask_server(struct cli *cli, const char *member, bool needed, struct keys *out)
 {
     struct api_path trust = api_path("/trust");
+    const json_t *key;
     json_t *json;
     struct why why;
     enum err err;
-    int code;
+    int code = api_get(cli, &trust, &json);
 
-    out->count = 0;
-    if (path)
-        return load(cli, path, false, out);
-    code = api_get(cli, &trust, &json);
     if (code != CODE_OK)
         return code;
     why_clear(&why);
-    err = tuf_key_from_json(json_object_get(json, member), &out->at[0], &why);
+    key = json_object_get(json, member);
+    if (!needed && (!key || json_is_null(key))) {
+        json_decref(json);
+        return CODE_OK;
+    }
+    err = tuf_key_from_json(key, &out->at[out->count], &why);
     json_decref(json);
     if (err != ERR_OK)
         return complain(cli, CODE_ERROR, "the server's %s: %s", member, why.text);
-    out->count = 1;
+    out->count++;
     return CODE_OK;
+}
+
+int keys_load_online(struct cli *cli, const char *path, const char *member, struct keys *out)
+{
+    out->count = 0;
+    return path ? load(cli, path, false, out) : ask_server(cli, member, true, out);
+}
+
+int keys_load_if_any(struct cli *cli, const char *member, struct keys *out)
+{
+    return ask_server(cli, member, false, out);
 }

@@ -10,11 +10,18 @@ struct keys {
     uint32_t count;
 };
 
-/* All files of a LIST option, in any form; `private_only` refuses public keys. On failure it has
+/* One key by its name on a command line: a file in any form, or a PKCS#11 URI. */
+enum err keys_open(struct cli *cli, const char *name, struct key **out, struct why *why) MUST_USE;
+
+/* All keys of a LIST option, `private_only` refuses public keys. On failure it has
  * complained and nothing stays open. */
 int keys_load(struct cli *cli, const char *option, bool private_only, struct keys *out);
 
-/* One file, or (`path` NULL) what the server says is its key: "snapshot_key", "timestamp_key". */
+/* One file, or (`path` NULL) what the server says is its key: "snapshot_key", "timestamp_key",
+ * "assignment_key". */
 int keys_load_online(struct cli *cli, const char *path, const char *member, struct keys *out);
+
+/* The same, but a server that has no such key leaves `out` empty. */
+int keys_load_if_any(struct cli *cli, const char *member, struct keys *out);
 
 void keys_close(struct keys *keys);

@@ -112,8 +112,9 @@ static enum err write_prepared(const char *role, const struct tuf_metadata *stag
     char *text;
 
     TRY(json_canonical(tuf_metadata_signed(staged), &canonical, why));
-    json = json_pack("{s:i, s:s, s:s%, s:o, s:o}", PREPARED_KEY, FORMAT_VERSION, "role", role,
-                     "canonical", (const char *)canonical.at, canonical.size, "before",
+    json = json_pack("{s:i, s:s, s:s%, s:o, s:o, s:o}", PREPARED_KEY, FORMAT_VERSION, "role", role,
+                     "canonical", (const char *)canonical.at, canonical.size, "signed",
+                     json_deep_copy(tuf_metadata_signed(staged)), "before",
                      before ? json_deep_copy(tuf_metadata_signed(before)) : json_null(), "rules",
                      rules_to_json(rules));
     tuf_bytes_done(&canonical);
@@ -157,24 +158,19 @@ void ceremony_close(struct ceremony *ceremony)
     free(ceremony);
 }
 
-/* The text must be the canonical form of what it says: nothing else is ever signed. */
+/* The text must be the canonical form of what is shown: nothing else is ever signed. */
 static enum err read_canonical(struct ceremony *ceremony, enum tuf_role kind, struct why *why)
 {
     const json_t *text = json_object_get(ceremony->json, "canonical");
+    const json_t *signed_part = json_object_get(ceremony->json, "signed");
     struct span bytes = {(const uint8_t *)json_string_value(text), json_string_length(text)};
-    json_t *signed_part;
-    enum err err;
 
-    if (!json_is_string(text))
-        return say(why, ERR_CORRUPT, NULL, "canonical is not a text");
-    TRY(json_read(bytes, &signed_part, why));
-    err = json_canonical(signed_part, &ceremony->canonical, why);
-    if (err == ERR_OK && !span_equal(tuf_bytes_span(&ceremony->canonical), bytes))
-        err = say(why, ERR_CORRUPT, NULL, "canonical is not in canonical form");
-    if (err == ERR_OK)
-        err = read_part(kind, signed_part, &ceremony->staged, why);
-    json_decref(signed_part);
-    return err;
+    if (!json_is_string(text) || !json_is_object(signed_part))
+        return say(why, ERR_CORRUPT, NULL, "has no canonical text or nothing signed");
+    TRY(json_canonical(signed_part, &ceremony->canonical, why));
+    if (!span_equal(tuf_bytes_span(&ceremony->canonical), bytes))
+        return say(why, ERR_CORRUPT, NULL, "canonical is not the canonical form of signed");
+    return read_part(kind, signed_part, &ceremony->staged, why);
 }
 
 static enum err check_follows(const struct ceremony *ceremony, const struct tuf_metadata *before,
@@ -412,8 +408,9 @@ static enum err assemble_staged(const char *dir, const char *role, const json_t 
     return err == ERR_OK ? repository_stage(dir, role, envelope, why) : err;
 }
 
-enum err ceremony_assemble(const char *dir, struct span signature, char role[REPOSITORY_NAME_SIZE],
-                           struct repository_signing *out, struct why *why)
+enum err ceremony_assemble(const char *dir, bool root, struct span signature,
+                           char role[REPOSITORY_NAME_SIZE], struct repository_signing *out,
+                           struct why *why)
 {
     struct tuf_metadata *staged = NULL;
     const char *name;
@@ -424,6 +421,8 @@ enum err ceremony_assemble(const char *dir, struct span signature, char role[REP
     name = json_string_value(json_object_get(json, "role"));
     if (!name || !span_to_text(span_of(name), role, REPOSITORY_NAME_SIZE))
         err = say(why, ERR_CORRUPT, NULL, "role is not the name of a role");
+    else if ((strcmp(role, REPOSITORY_ROOT) == 0) != root)
+        err = say(why, ERR_INVALID, NULL, "is a signature of %s", role);
     else
         err = repository_read_staged(dir, role, &staged, why);
     if (err == ERR_OK)

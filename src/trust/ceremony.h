@@ -42,8 +42,10 @@ void ceremony_summary(const struct ceremony *ceremony, FILE *to);
 enum err ceremony_sign(const struct ceremony *ceremony, const struct key *key,
                        struct tuf_bytes *out, struct why *why) MUST_USE;
 
-/* Add a SIGNATURE to what is staged, which becomes current with the last one that is needed. `role`
- * and `out` tell what it was for. ERR_CONFLICT: it is over other bytes than are staged now;
- * ERR_UNTRUSTED: not by a key that has a say, or not valid; ERR_NOT_FOUND: nothing is staged. */
-enum err ceremony_assemble(const char *dir, struct span signature, char role[REPOSITORY_NAME_SIZE],
-                           struct repository_signing *out, struct why *why) MUST_USE;
+/* Add a SIGNATURE, which must be of the root or must not be, to what is staged, which becomes
+ * current with the last one that is needed. `role` and `out` tell what it was for. ERR_INVALID: of
+ * the other sort; ERR_CONFLICT: it is over other bytes than are staged now; ERR_UNTRUSTED: not by a
+ * key that has a say, or not valid; ERR_NOT_FOUND: nothing is staged. */
+enum err ceremony_assemble(const char *dir, bool root, struct span signature,
+                           char role[REPOSITORY_NAME_SIZE], struct repository_signing *out,
+                           struct why *why) MUST_USE;

@@ -110,7 +110,8 @@ static bool looks_like_json(struct span text)
     return at < text.size && text.at[at] == '{';
 }
 
-enum err tuf_key_load(const char *path, struct key **out, struct why *why)
+enum err tuf_key_load(const char *path, const struct key_ask *ask, struct key **out,
+                      struct why *why)
 {
     struct tuf_bytes bytes;
     json_t *json = NULL;
@@ -119,7 +120,7 @@ enum err tuf_key_load(const char *path, struct key **out, struct why *why)
     TRY(tuf_file_read_path(path, KEY_FILE_SIZE_MAX, &bytes, why));
     if (!looks_like_json(tuf_bytes_span(&bytes))) {
         tuf_bytes_done(&bytes);
-        return key_load(path, out, why);
+        return key_load_asking(path, ask, out, why);
     }
     err = json_read(tuf_bytes_span(&bytes), &json, why);
     if (err == ERR_OK)

@@ -20,5 +20,7 @@ enum err tuf_key_id_of_json(const json_t *json, char id[DIGEST_HEX_SIZE], struct
 /* The key id our own form of the key has. */
 void tuf_key_id(const struct key *key, char id[DIGEST_HEX_SIZE]);
 
-/* From a file in any form in use: PEM private, PEM public, or the JSON object. */
-enum err tuf_key_load(const char *path, struct key **out, struct why *why) MUST_USE;
+/* From a file in any form in use: PEM private, encrypted or not, PEM public, or the JSON object.
+ * `ask` may be NULL; ERR_DENIED as key_load_asking(). */
+enum err tuf_key_load(const char *path, const struct key_ask *ask, struct key **out,
+                      struct why *why) MUST_USE;

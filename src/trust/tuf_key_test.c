@@ -139,20 +139,20 @@ static void test_load_takes_every_form(void **state)
     (void)state;
     assert_non_null(mkdtemp(dir));
     (void)snprintf(path, sizeof path, "%s/key", dir);
-    assert_int_equal(tuf_key_load(path, &back, &why), ERR_NOT_FOUND);
+    assert_int_equal(tuf_key_load(path, NULL, &back, &why), ERR_NOT_FOUND);
     assert_int_equal(tuf_file_replace(dir, "key", span_of("\n " ED25519_OBJECT "\n"), NULL),
                      ERR_OK);
-    assert_int_equal(tuf_key_load(path, &back, &why), ERR_OK);
+    assert_int_equal(tuf_key_load(path, NULL, &back, &why), ERR_OK);
     key_close(back);
     back = NULL;
     assert_int_equal(tuf_file_replace(dir, "key", span_of("{\"keytype\":"), NULL), ERR_OK);
-    assert_int_equal(tuf_key_load(path, &back, &why), ERR_CORRUPT);
+    assert_int_equal(tuf_key_load(path, NULL, &back, &why), ERR_CORRUPT);
     assert_non_null(strstr(why.text, path));
     assert_int_equal(unlink(path), 0);
 
     assert_int_equal(key_generate(KEY_ECDSA_P256, &key, NULL), ERR_OK);
     assert_int_equal(key_save_private(key, path, NULL), ERR_OK);
-    assert_int_equal(tuf_key_load(path, &back, &why), ERR_OK);
+    assert_int_equal(tuf_key_load(path, NULL, &back, &why), ERR_OK);
     assert_true(key_is_private(back));
     key_close(back);
     key_close(key);

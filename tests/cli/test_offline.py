@@ -9,7 +9,7 @@ import pytest
 @pytest.fixture
 def keys(alone):
     for name in ("root", "a", "b", "snapshot", "timestamp"):
-        done = alone("key", "new", name, *(["--kind", "ecdsa-p256"] if name == "b" else []))
+        done = alone("key", "new", "--no-passphrase", name, *(["--kind", "ecdsa-p256"] if name == "b" else []))
         assert done.code == 0, done.err
     return alone
 
@@ -23,7 +23,7 @@ def init(slipway, *more):
 def test_key_files(keys):
     assert (keys.directory / "root").stat().st_mode & 0o777 == 0o600
     before = (keys.directory / "root").read_bytes()
-    assert keys("key", "new", "root").code == 7
+    assert keys("key", "new", "--no-passphrase", "root").code == 7
     assert (keys.directory / "root").read_bytes() == before
     shown = keys("key", "show", "a", "a.pub", "b.pub", "-o", "json")
     a, a_pub, b_pub = json.loads(shown.out)["items"]

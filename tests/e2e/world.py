@@ -176,10 +176,10 @@ class World:
     def make_repository(self, targets_keys=1, threshold=1):
         """Keys and a published root; every key file is below self.keys."""
         self.keys.mkdir(exist_ok=True)
-        self.slipway("key", "new", self.keys / "root")
+        self.slipway("key", "new", "--no-passphrase", self.keys / "root")
         names = [f"targets{i}" for i in range(targets_keys)]
         for name in names:
-            self.slipway("key", "new", self.keys / name)
+            self.slipway("key", "new", "--no-passphrase", self.keys / name)
         arguments = ["--dir", self.repo, "--root-key", self.keys / "root"]
         for name in names:
             arguments += ["--targets-key", self.keys / name]
