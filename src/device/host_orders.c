@@ -25,14 +25,18 @@
 
 /* ---- what all of them need ---- */
 
-struct utc host_now(const struct host *host)
+static struct utc machine_clock(const struct host *host)
 {
-    struct instant now = clock_instant();
     struct utc rtc = clock_utc();
 
     if (host->config->clock_s > 0)
-        rtc.ms = host->config->clock_s * 1000 + (now.ms - host->started.ms);
-    return timekeeper_now(&host->keeper, rtc, now);
+        rtc.ms = host->config->clock_s * 1000 + (clock_instant().ms - host->started.ms);
+    return rtc;
+}
+
+struct utc host_now(const struct host *host)
+{
+    return timekeeper_now(&host->keeper, machine_clock(host), clock_instant());
 }
 
 static bool go_on(void *self, uint64_t done, uint64_t total)
@@ -136,7 +140,7 @@ static enum err ensure_identity(struct host *host, struct why *why)
 {
     struct identity_validity validity;
     struct link *link = host_link(host, why);
-    struct utc now = host_now(host);
+    struct utc now = timekeeper_guess(&host->keeper, machine_clock(host), clock_instant());
     enum err err;
 
     if (!link)

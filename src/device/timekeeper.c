@@ -28,6 +28,13 @@ void timekeeper_tell(struct timekeeper *keeper, uint64_t server_s, struct instan
     keeper->told_at = now;
 }
 
+struct utc timekeeper_guess(const struct timekeeper *keeper, struct utc rtc, struct instant now)
+{
+    if (keeper->told)
+        return timekeeper_now(keeper, rtc, now);
+    return rtc.ms >= keeper->floor.ms ? rtc : keeper->floor;
+}
+
 struct utc timekeeper_now(const struct timekeeper *keeper, struct utc rtc, struct instant now)
 {
     struct utc base = keeper->floor, session;

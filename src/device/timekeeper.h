@@ -38,5 +38,9 @@ void timekeeper_prove(struct timekeeper *keeper, struct utc past);
  * are ignored. */
 void timekeeper_tell(struct timekeeper *keeper, uint64_t server_s, struct instant now);
 
+/* What time it probably is, for what does no harm when it is done too early, such as renewing a
+ * certificate: until the server has spoken the clock is believed from the floor on. */
+struct utc timekeeper_guess(const struct timekeeper *keeper, struct utc rtc, struct instant now);
+
 /* The time to judge by. */
 struct utc timekeeper_now(const struct timekeeper *keeper, struct utc rtc, struct instant now);

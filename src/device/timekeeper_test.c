@@ -30,6 +30,18 @@ static void before_the_server_speaks_the_clock_counts_for_a_day_from_the_floor_o
     assert_int_equal(now_by(&keeper, y2036).ms, built.ms); /* so nothing expires by it */
 }
 
+/* For what does no harm too early. */
+static void a_guess_believes_the_clock_until_the_server_speaks(void **state)
+{
+    struct timekeeper keeper = timekeeper_from(built);
+
+    (void)state;
+    assert_int_equal(timekeeper_guess(&keeper, y1970, (struct instant){0}).ms, built.ms);
+    assert_int_equal(timekeeper_guess(&keeper, y2036, (struct instant){0}).ms, y2036.ms);
+    timekeeper_tell(&keeper, (uint64_t)true_time.ms / 1000, (struct instant){0});
+    assert_int_equal(timekeeper_guess(&keeper, y2036, (struct instant){0}).ms, true_time.ms);
+}
+
 /* What a signer has stated raises the floor, and nothing lowers it. */
 static void proof_raises_the_floor(void **state)
 {
@@ -121,6 +133,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(before_the_server_speaks_the_clock_counts_for_a_day_from_the_floor_on),
+        cmocka_unit_test(a_guess_believes_the_clock_until_the_server_speaks),
         cmocka_unit_test(proof_raises_the_floor),
         cmocka_unit_test(proof_is_stronger_than_the_server),
         cmocka_unit_test(dark_for_a_year),

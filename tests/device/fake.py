@@ -35,7 +35,7 @@ def cbor_head(major, value):
 
 def cbor_encode(value):
     if isinstance(value, int):
-        return cbor_head(0, value)
+        return cbor_head(0, value) if value >= 0 else cbor_head(1, -1 - value)
     if isinstance(value, bytes):
         return cbor_head(2, len(value)) + value
     if isinstance(value, str):
@@ -43,6 +43,8 @@ def cbor_encode(value):
     if isinstance(value, dict):
         return cbor_head(5, len(value)) + b"".join(
             cbor_encode(key) + cbor_encode(value[key]) for key in sorted(value, key=cbor_encode))
+    if isinstance(value, list):
+        return cbor_head(4, len(value)) + b"".join(map(cbor_encode, value))
     raise TypeError(value)
 
 
@@ -124,20 +126,44 @@ def sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
+class Key:
+    """An Ed25519 key in a file."""
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        openssl("genpkey", "-algorithm", "ED25519", "-out", self.path)
+        self.public = openssl("pkey", "-in", self.path, "-pubout", "-outform", "DER")[-32:]
+        self.json = {"keytype": "ed25519", "scheme": "ed25519",
+                     "keyval": {"public": self.public.hex()}}
+
+    def sign(self, data):
+        message = self.path.with_suffix(".message")
+        message.write_bytes(data)
+        return openssl("pkeyutl", "-sign", "-rawin", "-inkey", self.path, "-in", message)
+
+    def sign1(self, payload, domain=b"slipway assignment 1"):
+        """COSE_Sign1, RFC 9052."""
+        kid = hashlib.sha256(self.public).digest()[:8]
+        protected = cbor_encode({1: -8, 4: kid})
+        signature = self.sign(cbor_encode(["Signature1", protected, domain, payload]))
+        return b"\xd2" + cbor_encode([protected, {}, payload, signature])
+
+
 class Authority:
     """One key for all roles: who may sign what is tested elsewhere."""
 
     def __init__(self, path):
         self.path = pathlib.Path(path)
         self.path.mkdir()
-        self.key_file = self.path / "key.pem"
-        openssl("genpkey", "-algorithm", "ED25519", "-out", self.key_file)
-        public = openssl("pkey", "-in", self.key_file, "-pubout", "-outform", "DER")[-32:]
-        self.key = {"keytype": "ed25519", "scheme": "ed25519", "keyval": {"public": public.hex()}}
+        self.signer = Key(self.path / "key.pem")
+        self.key = self.signer.json
+        self.assignment_key = Key(self.path / "assignment.pem")
         self.keyid = sha256(canonical(self.key))
         self.targets, self.blobs, self.files = {}, {}, {}
         self.version = 0
         self.expires = "2036-01-01T00:00:00Z"
+        self.online_expires = None  # of snapshot and timestamp; None: as the others
+        self.name_assignment_keys(self.assignment_key)
         roles = {name: {"keyids": [self.keyid], "threshold": 1}
                  for name in ("root", "targets", "snapshot", "timestamp")}
         self.root = self.signed({"_type": "root", "spec_version": "1.0.31", "version": 1,
@@ -146,16 +172,23 @@ class Authority:
         self.files["1.root.json"] = self.root
         self.publish()
 
+    def state(self, name, custom):
+        """A statement of signers: a target that is nothing but its custom."""
+        self.targets[name] = {"length": 1, "hashes": {"sha256": sha256(b"\n")}, "custom": custom}
+
+    def name_assignment_keys(self, *keys):
+        self.state("authority/assignment",
+                   {"slipway-authority": {"assignment_keys": [key.json for key in keys]}})
+
     def signed(self, body):
-        message = self.path / "message"
-        message.write_bytes(canonical(body))
-        signature = openssl("pkeyutl", "-sign", "-rawin", "-inkey", self.key_file, "-in", message)
+        signature = self.signer.sign(canonical(body))
         return json.dumps({"signatures": [{"keyid": self.keyid, "sig": signature.hex()}],
                            "signed": body}).encode()
 
     def body(self, kind, **members):
+        online = kind in ("snapshot", "timestamp") and self.online_expires
         return {"_type": kind, "spec_version": "1.0.31", "version": self.version,
-                "expires": self.expires, **members}
+                "expires": online or self.expires, **members}
 
     def publish(self):
         self.version += 1
@@ -350,6 +383,11 @@ class FakeServer:
         self.expired = False       # certificates are held for expired until renewed
         self.flags = 0             # of the next answers
         self.assignment = None     # (id, kind, target, sha256 bytes)
+        self.orders = {}           # members of signed assignments that differ from what is right
+        self.sign_with = None      # another key than the one devices know
+        self.sequence = {}         # of each assignment
+        self.played_back = None    # this signed assignment, whatever was asked
+        self.sent_orders = []
         self.not_before_s = 0
         self.verdict = PROCEED     # to a staged report
         self.server_time = None    # what it says the time is; None: the truth
@@ -358,6 +396,7 @@ class FakeServer:
         self.spoil = lambda digest, at, part: part
         self.requests, self.enrolments, self.polls, self.reports = [], [], [], []
         self.inventories, self.logs = [], []
+        self.device_name = "cam-1"
         self.renewals = self.sent = 0
         self.next_poll_s = 1
 
@@ -382,6 +421,21 @@ class FakeServer:
                    ("succeeded", "failed", "reverted", "refused", "recalled")
                    for report in self.reports)
 
+    def order(self, poll):
+        """The signed assignment in answer to a poll."""
+        number, kind, name, digest = self.assignment
+        now = int(time.time() if self.server_time is None else self.server_time)
+        if number not in self.sequence:
+            self.sequence[number] = max([int(time.time()), *(n + 1 for n in self.sequence.values())])
+        order = {1: "SWA1", 2: self.device_name, 3: self.sequence[number], 4: poll[8], 5: now,
+                 6: number, 7: 2 if kind == ROLLBACK else 1, 8: digest, 9: name, **self.orders}
+        key = self.sign_with or self.authority.assignment_key
+        message = key.sign1(cbor_encode({k: v for k, v in order.items() if v is not None}))
+        if self.played_back:
+            message = self.played_back
+        self.sent_orders.append(message)
+        return message
+
     def answer(self, poll):
         answer = {1: NOTHING, 2: self.next_poll_s, 5: self.flags,
                   6: int(time.time() if self.server_time is None else self.server_time)}
@@ -390,6 +444,7 @@ class FakeServer:
         if self.assignment and not self.settled(self.assignment[0]):
             number, kind, name, digest = self.assignment
             answer.update({1: kind, 3: number, 4: name, 8: digest})
+            answer[9] = self.order(poll)
             if self.not_before_s:
                 answer[7] = self.not_before_s
         self.flags = 0
