@@ -28,12 +28,14 @@ static enum err keep(const struct identity *identity, const struct native_enroll
 }
 
 enum err enrol(struct link *link, const struct identity *identity, const struct config *config,
-               struct why *why)
+               struct span sealing_key, struct why *why)
 {
     uint8_t der[NATIVE_DER_SIZE_MAX];
     struct buf request = buf_over(der, sizeof der);
     struct native_enrolled enrolled;
-    struct native_enroll enroll = {.name = span_of(config->name), .attributes = config->attributes};
+    struct native_enroll enroll = {.name = span_of(config->name),
+                                   .attributes = config->attributes,
+                                   .sealing_key = sealing_key};
     struct file_bytes token;
     enum err err;
 
@@ -48,13 +50,15 @@ enum err enrol(struct link *link, const struct identity *identity, const struct 
 }
 
 enum err enrol_renew(struct link *link, const struct identity *identity,
-                     const struct config *config, struct why *why)
+                     const struct config *config, struct span sealing_key, struct why *why)
 {
     uint8_t der[NATIVE_DER_SIZE_MAX];
     struct buf request = buf_over(der, sizeof der);
+    struct native_renew renew = {.sealing_key = sealing_key};
     struct native_enrolled enrolled;
 
     TRY(identity_request(identity, config->name, &request, why));
-    TRY(link_renew(link, &(struct native_renew){.csr = buf_written(&request)}, &enrolled, why));
+    renew.csr = buf_written(&request);
+    TRY(link_renew(link, &renew, &enrolled, why));
     return keep(identity, &enrolled, config, why);
 }

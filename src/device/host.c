@@ -143,8 +143,8 @@ static void make_room(struct host *host)
     host->world.room = (struct agent_room){
         .list = list,
         .list_size = (uint32_t)size,
-        .chunk = malloc(CHUNK_SIZE_MAX),
-        .chunk_size = CHUNK_SIZE_MAX,
+        .chunk = malloc(CHUNK_SIZE_MAX + AEAD_TAG_SIZE),
+        .chunk_size = CHUNK_SIZE_MAX + AEAD_TAG_SIZE,
     };
     CHECK(host->world.room.chunk);
 }
@@ -168,6 +168,7 @@ static void configure_core(struct host *host)
     host->world.boot = &host->boot;
     host->world.slots = &host->slots;
     host->world.keep = &host->keep;
+    host->world.sealer = &host->sealing.sealer;
     host->world.config = &host->core_config;
 }
 
@@ -196,6 +197,7 @@ static enum err open_state(struct host *host, struct why *why)
     file_remove_temporaries(config->state_dir);
     TRY(ring_open(&host->ring, config->state_dir, LOG_UPLOAD_SIZE_MAX, config->log_level, why));
     TRY(identity_open(&host->identity, config->state_dir, why));
+    TRY(sealing_key_open(&host->sealing, config->state_dir, config->name, why));
     TRY(record_file_open(&host->record, config->state_dir, &host->slots, why));
     host->time_stored = time_floor_load(config->state_dir);
     timekeeper_prove(&host->keeper, host->time_stored);
@@ -270,6 +272,7 @@ void host_close(struct host *host)
     if (host->world.room.list)
         (void)munmap(host->world.room.list, host->world.room.list_size);
     ring_close(&host->ring);
+    sealing_key_close(&host->sealing);
     lock_give(&host->update);
     lock_give(&host->alone);
     host->client = NULL;

@@ -18,6 +18,7 @@
 #include "device/link_http.h"
 #include "device/lock.h"
 #include "device/ring.h"
+#include "device/sealing_key.h"
 #include "device/timekeeper.h"
 #include "trust/client.h"
 #include "trust/policy.h"
@@ -67,6 +68,7 @@ struct host {
     struct keep keep;
 
     struct identity identity;
+    struct sealing_key sealing;
     struct http_client *client; /* NULL: to be opened, with the certificate we have by then */
     struct link link;
     struct tuf_client *tuf;

@@ -113,7 +113,8 @@ static void forget_detail(struct host *host)
 
 static enum err renew(struct host *host, struct link *link, struct why *why)
 {
-    enum err err = enrol_renew(link, &host->identity, host->config, why);
+    enum err err =
+        enrol_renew(link, &host->identity, host->config, sealing_key_public(&host->sealing), why);
 
     if (err != ERR_OK) {
         ring_note(&host->ring, LOG_LEVEL_WARN, "renewal-failed", "why=\"%s\"", why->text);
@@ -121,15 +122,17 @@ static enum err renew(struct host *host, struct link *link, struct why *why)
     }
     ring_note(&host->ring, LOG_LEVEL_INFO, "renewed", "certificate=%s",
               host->identity.certificate_path);
+    sealing_key_told(&host->sealing);
     forget_link(host);
     return ERR_OK;
 }
 
 static enum err enrol_now(struct host *host, struct link *link, struct why *why)
 {
-    TRY(enrol(link, &host->identity, host->config, why));
+    TRY(enrol(link, &host->identity, host->config, sealing_key_public(&host->sealing), why));
     ring_note(&host->ring, LOG_LEVEL_INFO, "enrolled", "certificate=%s",
               host->identity.certificate_path);
+    sealing_key_told(&host->sealing);
     forget_link(host);
     return ERR_OK;
 }
@@ -148,7 +151,7 @@ static enum err ensure_identity(struct host *host, struct why *why)
     if (!identity_enrolled(&host->identity))
         return enrol_now(host, link, why);
     TRY(identity_validity(&host->identity, &validity, why));
-    if (!identity_renewal_due(&validity, now))
+    if (!identity_renewal_due(&validity, now) && host->sealing.told)
         return ERR_OK;
     err = renew(host, link, why);
     return now.ms < validity.end.ms ? ERR_OK : err;
