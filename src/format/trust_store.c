@@ -406,7 +406,7 @@ static bool floors_kept(const struct trust_store *now, const struct trust_store 
     return true;
 }
 
-static bool follows(const struct trust_store *now, const struct trust_store *next)
+bool trust_store_follows(const struct trust_store *now, const struct trust_store *next)
 {
     return now->version < UINT32_MAX && next->version == now->version + 1 &&
            next->root_version >= now->root_version && next->issued_s >= now->issued_s &&
@@ -423,7 +423,7 @@ static enum err follow(const struct trust_store *now, struct span message,
     if (!root_signed(now, &parsed, check))
         return ERR_UNTRUSTED;
     TRY(open_own(&parsed, check, out));
-    return follows(now, out) ? ERR_OK : ERR_CONFLICT;
+    return trust_store_follows(now, out) ? ERR_OK : ERR_CONFLICT;
 }
 
 enum err trust_store_follow(const struct trust_store *now, struct span message,

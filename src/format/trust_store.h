@@ -84,6 +84,9 @@ enum err trust_store_open(struct span message, const struct trust_check *check,
 enum err trust_store_follow(const struct trust_store *now, struct span message,
                             const struct trust_check *check, struct trust_store *out) MUST_USE;
 
+/* Whether `next` may come after `now`, signatures aside. */
+bool trust_store_follows(const struct trust_store *now, const struct trust_store *next);
+
 /* Whether enough of the role's keys have signed, as the kind of message that `aad` says. */
 bool trust_role_signed(const struct trust_store *store, const struct trust_role *role,
                        const struct cose_sign *message, struct span aad,
