@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/content.h"
 #include "app/course.h"
 #include "app/device.h"
 #include "app/facts.h"
@@ -167,7 +168,7 @@ static void fill(struct polling *polling)
         return;
     out->target = span_of(polling->call->release.target);
     out->not_before_s = polling->decision.flip_in_s;
-    fill_digest(true, polling->call->release.sha256, &out->sha256);
+    fill_digest(true, polling->call->release.plain_sha256, &out->sha256);
 }
 
 static bool goes_back(const struct decision *decision)
@@ -259,18 +260,45 @@ static enum err write_mandate(struct polling *polling, struct mandate *out)
     return root_version(polling->app, call->device.tenant, &out->root_version_min);
 }
 
+/* What the device needs to open a sealed image. Without it nothing is offered: the storage key was
+ * exchanged, or the device has become another one since it was admitted. */
+static enum err wrap_content_key(struct polling *polling, struct buf *out)
+{
+    struct device_call *call = polling->call;
+    struct native_answer *answer = polling->out;
+    enum err err = ERR_OK;
+
+    if (answer->kind == NATIVE_INSTALL)
+        err = content_wrap(polling->app, &call->device, &call->release, out, NULL);
+    if (err != ERR_NOT_FOUND && err != ERR_CORRUPT)
+        return err;
+    *answer = (struct native_answer){.kind = NATIVE_NOTHING};
+    return ERR_OK;
+}
+
+static bool changes_the_device(const struct native_answer *answer)
+{
+    return answer->kind == NATIVE_INSTALL || answer->kind == NATIVE_ROLLBACK;
+}
+
 /* Orders to change the device are signed; nothing else is. */
 static enum err sign(struct polling *polling)
 {
     struct device_call *call = polling->call;
     struct buf signed_bytes = buf_over(call->mandate, sizeof call->mandate);
     const struct key *key = polling->app->config.assignment_key;
+    uint8_t wrap[WRAP_SIZE_MAX];
+    struct buf content_key = buf_over(wrap, sizeof wrap);
     struct mandate mandate;
 
-    if (!key || (polling->out->kind != NATIVE_INSTALL && polling->out->kind != NATIVE_ROLLBACK))
+    if (!key || !changes_the_device(polling->out))
+        return ERR_OK;
+    TRY(wrap_content_key(polling, &content_key));
+    if (!changes_the_device(polling->out))
         return ERR_OK;
     TRY(number(polling));
     TRY(write_mandate(polling, &mandate));
+    mandate.content_key = buf_written(&content_key);
     TRY(sign_mandate(key, &mandate, &signed_bytes, NULL));
     polling->out->signed_assignment = buf_written(&signed_bytes);
     return ERR_OK;
@@ -381,7 +409,7 @@ enum err device_details(struct app *app, struct device_call *call, uint64_t assi
                                    .attempt = row->assignment.attempt,
                                    .retry_limit = call->rollout.rollout.plan.retry_limit,
                                    .deadline_s = (uint64_t)row->look.ms / 1000,
-                                   .length = call->release.length};
-    fill_digest(true, call->release.sha256, &out->sha256);
+                                   .length = call->release.plain_length};
+    fill_digest(true, call->release.plain_sha256, &out->sha256);
     return ERR_OK;
 }

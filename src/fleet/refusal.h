@@ -35,6 +35,7 @@
     X(SPACE, "space")                                  \
     X(BUSY, "busy")                                    \
     X(POWER, "power")                                  \
+    X(CONTENT_KEY, "content_key")                      \
     X(PRECONDITION, "precondition")
 
 enum refusal {
