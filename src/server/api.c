@@ -5,14 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/deeds.h"
 #include "base/check.h"
 #include "base/crc32.h"
 #include "codec/hex.h"
 #include "crypto/digest.h"
 #include "server/api_call.h"
 #include "server/problem.h"
-
-#define DEFAULT_TENANT 1 /* whose audit log hears of callers that nobody knows */
 
 struct api *api_open(const struct api_config *config)
 {
@@ -258,7 +257,7 @@ static void note_refusal(struct api_call *call, enum err err)
     struct span path = call->exchange->request.path;
     struct why why = {0};
     struct deed deed = {
-        .tenant = known ? call->tenant : DEFAULT_TENANT,
+        .tenant = known ? call->tenant : TENANT_DEFAULT, /* its audit log hears of strangers */
         .actor = known ? call->actor : "anonymous",
         .action = route->action ? route->action : permission_name(route->permission),
         .object = object,

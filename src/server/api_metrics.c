@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "app/deeds.h"
 #include "base/check.h"
 #include "server/api_call.h"
 #include "server/stats.h"
@@ -20,11 +21,20 @@ static void head(struct api_call *call, const char *name, const char *kind, cons
                  kind);
 }
 
-static void plain(struct api_call *call, const char *name, const char *kind, const char *help,
-                  int64_t value)
+/* `value` divided by `per`, a power of ten. */
+static void scaled(struct api_call *call, const char *name, const char *kind, const char *help,
+                   int64_t value, int64_t per)
 {
+    int digits = 0;
+
+    for (int64_t rest = per; rest > 1; rest /= 10)
+        digits++;
     head(call, name, kind, help);
-    reply_printf(call->exchange, "slipway_%s %" PRId64 "\n", name, value);
+    if (digits == 0)
+        reply_printf(call->exchange, "slipway_%s %" PRId64 "\n", name, value);
+    else
+        reply_printf(call->exchange, "slipway_%s %" PRId64 ".%0*" PRId64 "\n", name, value / per,
+                     digits, value % per);
 }
 
 static void labelled(struct api_call *call, const char *name, const char *label, const char *value,
@@ -112,7 +122,8 @@ static enum err put_audit(struct api_call *call)
     struct audit_head audit;
 
     TRY(store_audit_head(call->app->db, call->tenant, &audit));
-    plain(call, "audit_entries", "counter", "Entries of the audit log", (int64_t)audit.seq);
+    scaled(call, "audit_entries_total", "counter", "Entries of the audit log", (int64_t)audit.seq,
+           1);
     return ERR_OK;
 }
 
@@ -158,12 +169,13 @@ static void put_process(struct api_call *call)
 {
     const struct stats *stats = call->exchange->stats;
 
-    plain(call, "process_resident_bytes", "gauge", "Resident memory", resident_size());
-    plain(call, "blob_bytes", "gauge", "Bytes of stored images and chunk lists",
-          (int64_t)blobs_used(call->app->config.blobs));
+    scaled(call, "process_resident_memory_bytes", "gauge", "Resident memory", resident_size(), 1);
+    scaled(call, "blob_bytes", "gauge", "Bytes of stored images and chunk lists",
+           (int64_t)blobs_used(call->app->config.blobs), 1);
     if (!stats)
         return;
-#define X(name, kind, help) plain(call, #name, #kind, help, STATS_GET(stats, name));
+#define X(field, metric, kind, per, help) \
+    scaled(call, metric, #kind, help, STATS_GET(stats, field), per);
     STATS_MAP(X)
 #undef X
     put_batches(call, stats);
@@ -177,6 +189,8 @@ enum err api_metrics(struct api_call *call)
     TRY(put_assignments(call));
     TRY(put_metadata(call));
     TRY(put_audit(call));
+    if (call->tenant != TENANT_DEFAULT)
+        return ERR_OK; /* the process is its operator's business */
     put_refusals(call);
     put_process(call);
     return ERR_OK;

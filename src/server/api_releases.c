@@ -107,26 +107,34 @@ enum err api_release(struct api_call *call)
     return ERR_OK;
 }
 
+static enum err take_content_key(struct api_call *call, const uint8_t key[CONTENT_KEY_SIZE])
+{
+    const struct content_upload upload = {.tenant = call->tenant,
+                                          .actor = call->actor,
+                                          .release = api_argument(call, 0),
+                                          .now = call->now,
+                                          .key = key};
+    struct release_row row;
+
+    TRY(find_release(call, &row));
+    TRY(content_take(call->app, &upload, &call->why));
+    reply_empty(call->exchange, 204);
+    return ERR_OK;
+}
+
 enum err api_content_key(struct api_call *call)
 {
-    struct content_upload upload = {.tenant = call->tenant,
-                                    .actor = call->actor,
-                                    .release = api_argument(call, 0),
-                                    .now = call->now};
     struct fields fields = fields_open(call->exchange->request.body, FIELD_REQUIRED, &call->why);
     uint8_t key[CONTENT_KEY_SIZE] = {0};
-    struct release_row row;
     enum err err;
 
     (void)fields_digest(&fields, "content_key", FIELD_REQUIRED, key);
-    if (fields_done(&fields) != ERR_OK)
-        return api_bad_why(call);
-    TRY(find_release(call, &row));
-    upload.key = key;
-    err = content_take(call->app, &upload, &call->why);
+    if (fields_done(&fields) == ERR_OK)
+        err = take_content_key(call, key);
+    else
+        err = api_bad_why(call);
     wipe(key, sizeof key);
-    if (err == ERR_OK)
-        reply_empty(call->exchange, 204);
+    fields_close(&fields);
     return err;
 }
 

@@ -192,8 +192,10 @@ static void take_reply(struct world *world, const struct exchange *exchange)
     world->etag[0] = world->topic[0] = '\0';
     world->replayed = false;
     world->has_blob = reply->has_blob;
-    if (reply->has_stream)
+    if (reply->has_stream) {
         memcpy(world->topic, reply->topic, sizeof world->topic);
+        memcpy(world->topic_tenant, reply->tenant, sizeof world->topic_tenant);
+    }
     for (size_t i = 0; i < reply->headers_count; i++) {
         if (strcmp(reply->headers[i].name, "ETag") == 0)
             (void)snprintf(world->etag, sizeof world->etag, "%.60s", reply->headers[i].value);

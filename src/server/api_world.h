@@ -29,7 +29,7 @@ struct world {
     char content_type[64];
     char *body; /* with NUL */
     size_t body_size;
-    char etag[64], topic[TOPIC_SIZE_MAX + 1];
+    char etag[64], topic[TOPIC_SIZE_MAX + 1], topic_tenant[NAME_SIZE_MAX + 1];
     bool replayed, has_blob;
     uint32_t pages;                             /* it came in, but for the last */
     void (*between_pages)(struct world *world); /* NULL: nothing happens there */
