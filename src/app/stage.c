@@ -12,6 +12,7 @@
 #include <sqlite3.h>
 
 #include "base/check.h"
+#include "crypto/key.h"
 #include "crypto/sha256.h"
 #include "store/account.h"
 #include "store/audit_log.h"
@@ -54,31 +55,36 @@ static struct span ca(void *self)
     return SPAN_LITERAL("the CA");
 }
 
-static struct stage_presence *presence_of(struct stage *stage, const char *device)
+static struct stage_presence *presence_of(struct stage *stage, const char *tenant,
+                                          const char *device)
 {
+    struct stage_presence *presence;
+
     for (uint32_t i = 0; i < stage->presence_count; i++) {
-        if (strcmp(stage->presence[i].name, device) == 0)
-            return &stage->presence[i];
+        presence = &stage->presence[i];
+        if (strcmp(presence->name, device) == 0 && strcmp(presence->tenant, tenant) == 0)
+            return presence;
     }
     assert_true(stage->presence_count < STAGE_DEVICES_MAX);
-    (void)snprintf(stage->presence[stage->presence_count].name, NAME_SIZE_MAX + 1, "%s", device);
-    return &stage->presence[stage->presence_count++];
+    presence = &stage->presence[stage->presence_count++];
+    *presence = (struct stage_presence){0};
+    (void)snprintf(presence->tenant, sizeof presence->tenant, "%s", tenant);
+    (void)snprintf(presence->name, sizeof presence->name, "%s", device);
+    return presence;
 }
 
 static void put(void *self, const char *tenant, const char *device,
                 const struct device_presence *facts)
 {
-    struct stage_presence *presence = presence_of(self, device);
+    struct stage_presence *presence = presence_of(self, tenant, device);
 
-    assert_string_equal(tenant, "default");
     presence->facts = *facts;
     presence->gone = false;
 }
 
 static void gone(void *self, const char *tenant, const char *device)
 {
-    (void)tenant;
-    presence_of(self, device)->gone = true;
+    presence_of(self, tenant, device)->gone = true;
 }
 
 static void publish(void *self, const char *tenant, const char *topic, const char *event,
@@ -113,6 +119,7 @@ static void open_app(struct stage *stage)
         .issuer = {.self = stage, .read = read_csr, .issue = issue, .ca = ca},
         .presence = {.self = stage, .put = put, .remove = gone},
         .publish = {.self = stage, .publish = publish},
+        .assignment_key = stage->assignment_key,
         .poll_interval_s = 60,
         .poll_jitter_percent = 10,
         .seed = 1,
@@ -126,7 +133,11 @@ void stage_open(struct stage *stage, bool durable)
 {
     char blobs[96];
 
-    *stage = (struct stage){.dir = "/tmp/slipway-stage-XXXXXX", .now = {1795600954000}};
+    *stage = (struct stage){.dir = "/tmp/slipway-stage-XXXXXX",
+                            .tenant = 1,
+                            .tenant_name = "default",
+                            .now = {1795600954000}};
+    assert_int_equal(key_generate(KEY_ED25519, &stage->assignment_key, NULL), ERR_OK);
     assert_non_null(mkdtemp(stage->dir));
     (void)snprintf(blobs, sizeof blobs, "%s/blobs", stage->dir);
     assert_int_equal(blobs_dir_open(blobs, 0, &stage->blobs, &stage->why), ERR_OK);
@@ -149,8 +160,28 @@ void stage_close(struct stage *stage)
     app_close(&stage->app);
     db_close(stage->db);
     blobs_close(stage->blobs);
+    key_close(stage->assignment_key);
     (void)snprintf(command, sizeof command, "rm -rf %s", stage->dir);
     assert_int_equal(system(command), 0);
+}
+
+void stage_tenant(struct stage *stage, const char *name)
+{
+    enum err err = store_tenant_find(stage->db, span_of(name), &stage->tenant);
+
+    (void)snprintf(stage->tenant_name, sizeof stage->tenant_name, "%s", name);
+    if (err == ERR_OK)
+        return;
+    assert_int_equal(db_begin(stage->db), ERR_OK);
+    db_query(stage->db, "INSERT INTO tenant (id, name, created_ms)"
+                        " SELECT max(id) + 1, $1, 1 FROM tenant RETURNING id");
+    db_bind_text(stage->db, name);
+    assert_int_equal(db_one(stage->db), ERR_OK);
+    stage->tenant = db_column_int(stage->db, 0);
+    db_query(stage->db, "INSERT INTO audit_head (tenant, seq, hash) VALUES ($1, 0, x'')");
+    db_bind_int(stage->db, stage->tenant);
+    assert_int_equal(db_run(stage->db), ERR_OK);
+    assert_int_equal(db_commit(stage->db), ERR_OK);
 }
 
 void stage_image(const char *version, uint8_t out[DIGEST_SIZE])
@@ -204,7 +235,7 @@ struct claim_order {
 static enum err add_claim(struct stage *stage, void *self)
 {
     const struct claim_order *order = self;
-    struct claim_row row = {.tenant = 1, .created = stage->now};
+    struct claim_row row = {.tenant = stage->tenant, .created = stage->now};
 
     sha256_of(span_of(order->token), row.token_sha256);
     row.expires.ms = stage->now.ms + order->lifetime_ms;
@@ -228,7 +259,8 @@ struct enroll_order {
 static enum err enroll(struct stage *stage, void *self)
 {
     struct enroll_order *order = self;
-    const struct device_credential credential = {.address = "192.0.2.1"};
+    const struct device_credential credential = {.tenant = span_of(stage->tenant_name),
+                                                 .address = "192.0.2.1"};
     struct native_enroll message = {
         .name = span_of(order->name), .claim = span_of(order->claim), .csr = span_of(order->key)};
 
@@ -274,6 +306,7 @@ void stage_device(struct stage *stage, const char *name, const char *hw, const c
     stage_claim(stage, name, "", 3600000);
     assert_int_equal(enroll_as(stage, &order, out), ERR_OK);
     assert_false(pending);
+    (void)snprintf(out->hw, sizeof out->hw, "%s", hw);
     stage_boot(out, version);
     out->boot_count = 1;
     assert_int_equal(stage_poll(stage, out, &answer), ERR_OK);
@@ -289,13 +322,14 @@ static enum err add_release(struct stage *stage, void *self)
 
 int64_t stage_release(struct stage *stage, const char *version)
 {
-    struct release_row row = {.tenant = 1,
+    struct release_row row = {.tenant = stage->tenant,
                               .product = "box",
                               .hardware = "a b c",
                               .length = 1000,
                               .plain_length = 1000,
                               .chunk_size = 1024,
                               .targets_version = 1,
+                              .security_version = 1,
                               .created = stage->now};
 
     (void)snprintf(row.version, sizeof row.version, "%s", version);
@@ -318,8 +352,11 @@ static enum err add_rollout(struct stage *stage, void *self)
 int64_t stage_rollout(struct stage *stage, const char *name, int64_t release,
                       const uint16_t *permille)
 {
-    struct rollout_row row = {
-        .tenant = 1, .release = release, .selector = "all", .seed = 7, .created = stage->now};
+    struct rollout_row row = {.tenant = stage->tenant,
+                              .release = release,
+                              .selector = "all",
+                              .seed = 7,
+                              .created = stage->now};
     struct rollout_plan *plan = &row.rollout.plan;
 
     (void)snprintf(row.name, sizeof row.name, "%s", name);
@@ -335,7 +372,7 @@ int64_t stage_rollout(struct stage *stage, const char *name, int64_t release,
 
 void stage_rollout_read(struct stage *stage, int64_t id, struct rollout_row *out)
 {
-    assert_int_equal(store_rollout_get(stage->db, 1, id, out), ERR_OK);
+    assert_int_equal(store_rollout_get(stage->db, stage->tenant, id, out), ERR_OK);
 }
 
 struct steer_order_ {
@@ -349,7 +386,7 @@ static enum err steer(struct stage *stage, void *self)
     const struct steer_order_ *what = self;
     struct rollout_row row;
 
-    TRY(store_rollout_get(stage->db, 1, what->id, &row));
+    TRY(store_rollout_get(stage->db, stage->tenant, what->id, &row));
     return course_event(&stage->app, &row, what->kind, &order, &stage->why);
 }
 
@@ -384,7 +421,7 @@ struct device_order {
 static enum err enter(struct stage *stage, const struct stage_device *device,
                       struct device_call *call)
 {
-    const struct device_credential credential = {.tenant = SPAN_LITERAL("default"),
+    const struct device_credential credential = {.tenant = span_of(stage->tenant_name),
                                                  .device = span_of(device->name),
                                                  .fingerprint = device->fingerprint};
 
@@ -403,23 +440,34 @@ static struct native_digest digest_of_bank(const uint8_t bank[DIGEST_SIZE])
 static enum err poll(struct stage *stage, void *self)
 {
     struct device_order *order = self;
-    const struct native_poll message = {.running = digest_of_bank(order->device->running),
-                                        .other = digest_of_bank(order->device->other),
-                                        .version = span_of(order->device->version),
-                                        .boot_count = order->device->boot_count,
-                                        .assignment = order->device->assignment};
+    struct native_poll message = {.running = digest_of_bank(order->device->running),
+                                  .other = digest_of_bank(order->device->other),
+                                  .version = span_of(order->device->version),
+                                  .boot_count = order->device->boot_count,
+                                  .assignment = order->device->assignment,
+                                  .nonce_known = true};
+    struct stage_device *device = order->device;
     struct device_call call;
+    struct span mandate;
 
-    TRY(enter(stage, order->device, &call));
-    return device_poll(&stage->app, &call, &message, order->answer);
+    memcpy(message.nonce, device->nonce, sizeof message.nonce);
+    TRY(enter(stage, device, &call));
+    TRY(device_poll(&stage->app, &call, &message, order->answer));
+    mandate = order->answer->signed_assignment;
+    memcpy(device->mandate, mandate.at, mandate.size);
+    device->mandate_size = mandate.size;
+    return ERR_OK;
 }
 
 enum err stage_poll(struct stage *stage, struct stage_device *device, struct native_answer *out)
 {
     struct device_order order = {.device = device, .answer = out};
-    enum err err = stage_run(stage, poll, &order);
+    enum err err;
 
-    out->target = (struct span){0}; /* it borrowed from the call, which is over */
+    for (size_t i = 0; ++device->nonce[i] == 0;) /* fresh: a number that grows */
+        i++;
+    err = stage_run(stage, poll, &order);
+    out->target = out->signed_assignment = (struct span){0}; /* of the call, which is over */
     if (err == ERR_OK && out->kind == NATIVE_INSTALL)
         device->assignment = out->assignment;
     if (err == ERR_OK && out->kind == NATIVE_CANCEL && device->assignment == out->assignment)
@@ -432,6 +480,9 @@ static enum err report(struct stage *stage, void *self)
     struct device_order *order = self;
     const struct native_report message = {.id = order->id,
                                           .epoch = order->device->epoch,
+                                          .err = span_of(order->device->err),
+                                          .reason = span_of(order->device->reason),
+                                          .detail = span_of(order->device->detail),
                                           .assignment = order->device->assignment,
                                           .phase = order->phase,
                                           .running = digest_of_bank(order->device->running),
@@ -461,6 +512,34 @@ enum err stage_report(struct stage *stage, struct stage_device *device, enum nat
 {
     device->report_id++;
     return stage_repeat(stage, device, phase, out);
+}
+
+struct floor_order {
+    struct stage_device *device;
+    char text[16];
+};
+
+static enum err say_floor(struct stage *stage, void *self)
+{
+    const struct floor_order *order = self;
+    static const uint8_t digest[INVENTORY_DIGEST_SIZE] = {1};
+    const struct native_inventory inventory = {
+        .attributes = {.count = 3,
+                       .list = {{SPAN_LITERAL("hw"), span_of(order->device->hw)},
+                                {SPAN_LITERAL("product"), SPAN_LITERAL("box")},
+                                {SPAN_LITERAL("security_floor"), span_of(order->text)}}}};
+    struct device_call call;
+
+    TRY(enter(stage, order->device, &call));
+    return device_inventory(&stage->app, &call, &inventory, digest, &stage->why);
+}
+
+void stage_floor(struct stage *stage, struct stage_device *device, uint32_t floor)
+{
+    struct floor_order order = {.device = device};
+
+    (void)snprintf(order.text, sizeof order.text, "%u", floor);
+    assert_int_equal(stage_run(stage, say_floor, &order), ERR_OK);
 }
 
 void stage_boot(struct stage_device *device, const char *version)
@@ -523,7 +602,8 @@ void stage_digest(struct stage *stage, uint8_t out[DIGEST_SIZE])
 const struct device_presence *stage_seen(const struct stage *stage, const char *name)
 {
     for (uint32_t i = 0; i < stage->presence_count; i++) {
-        if (strcmp(stage->presence[i].name, name) == 0)
+        if (strcmp(stage->presence[i].name, name) == 0 &&
+            strcmp(stage->presence[i].tenant, stage->tenant_name) == 0)
             return stage->presence[i].gone ? NULL : &stage->presence[i].facts;
     }
     return NULL;
@@ -582,14 +662,14 @@ static void check_audit(struct stage *stage)
     bool found = true;
 
     while (found) {
-        assert_int_equal(store_audit_next(stage->db, 1, seq, &row, &found), ERR_OK);
+        assert_int_equal(store_audit_next(stage->db, stage->tenant, seq, &row, &found), ERR_OK);
         if (!found)
             break;
         assert_int_equal(row.seq, ++seq);
         audit_chain(hash, row.line, hash);
         assert_memory_equal(hash, row.hash, DIGEST_SIZE);
     }
-    assert_int_equal(store_audit_head(stage->db, 1, &head), ERR_OK);
+    assert_int_equal(store_audit_head(stage->db, stage->tenant, &head), ERR_OK);
     assert_int_equal(head.seq, seq);
     assert_memory_equal(head.hash, hash, DIGEST_SIZE);
 }
@@ -610,9 +690,10 @@ static void check_presence(struct stage *stage)
         const struct stage_presence *presence = &stage->presence[i];
         struct device_row row;
 
-        if (presence->gone)
+        if (presence->gone || strcmp(presence->tenant, stage->tenant_name) != 0)
             continue;
-        assert_int_equal(store_device_find(stage->db, 1, span_of(presence->name), &row), ERR_OK);
+        assert_int_equal(store_device_find(stage->db, stage->tenant, span_of(presence->name), &row),
+                         ERR_OK);
         assert_int_equal(row.status, presence->facts.status);
         if (row.assignment != 0 || row.wanted != 0)
             assert_true(presence->facts.has_work);

@@ -10,7 +10,7 @@
 
 /* What a front would know of a device. */
 struct stage_presence {
-    char name[NAME_SIZE_MAX + 1];
+    char tenant[NAME_SIZE_MAX + 1], name[NAME_SIZE_MAX + 1];
     struct device_presence facts;
     bool gone;
 };
@@ -19,11 +19,15 @@ struct stage_device {
     char name[NAME_SIZE_MAX + 1];
     uint8_t fingerprint[DIGEST_SIZE];
     uint8_t running[DIGEST_SIZE], other[DIGEST_SIZE];
-    char version[VERSION_SIZE_MAX + 1];
+    char version[VERSION_SIZE_MAX + 1], hw[NAME_SIZE_MAX + 1];
     uint64_t report_id;
-    uint32_t epoch;      /* of its reports */
-    uint64_t assignment; /* in hand */
+    uint32_t epoch;                    /* of its reports */
+    const char *err, *reason, *detail; /* of its next ones; NULL: none */
+    uint64_t assignment;               /* in hand */
     uint32_t boot_count;
+    uint8_t nonce[NATIVE_NONCE_SIZE];        /* of its last poll */
+    uint8_t mandate[NATIVE_SIGNED_SIZE_MAX]; /* of the last answer */
+    size_t mandate_size;                     /* 0: it was not signed */
 };
 
 struct stage {
@@ -31,6 +35,9 @@ struct stage {
     struct db *db; /* a failing one; not armed */
     struct blobs *blobs;
     struct app app;
+    struct key *assignment_key;
+    int64_t tenant; /* whose devices, releases and rollouts the helpers are about */
+    char tenant_name[NAME_SIZE_MAX + 1];
     struct utc now;
     uint64_t certificates; /* issued */
     struct stage_presence presence[STAGE_DEVICES_MAX];
@@ -45,6 +52,9 @@ void stage_open(struct stage *stage, bool durable);
 /* As a restart after power loss: closes without a word and opens the file again. */
 void stage_restart(struct stage *stage);
 void stage_close(struct stage *stage);
+
+/* Go on as this tenant, which is made when it is new. */
+void stage_tenant(struct stage *stage, const char *name);
 
 /* 32 bytes that stand for the image of `version`. */
 void stage_image(const char *version, uint8_t out[DIGEST_SIZE]);
@@ -65,8 +75,11 @@ enum err stage_enroll(struct stage *stage, const char *name, const char *key, co
 void stage_device(struct stage *stage, const char *name, const char *hw, const char *version,
                   struct stage_device *out);
 
-/* Returns the release's id. */
+/* Returns the release's id. Its security version is 1; the floors of devices are 0. */
 int64_t stage_release(struct stage *stage, const char *version);
+
+/* The device reports attributes: product "box", its hardware, and this floor. */
+void stage_floor(struct stage *stage, struct stage_device *device, uint32_t floor);
 
 /* A started rollout with one stage per share in `permille` (0 ends the list), gate: halts at more
  * than 20 % failures of at least 2; deadline 1000 s, no soak, one retry. Returns its id. */
@@ -99,7 +112,7 @@ int64_t stage_number(struct stage *stage, const char *sql);
 /* SHA-256 over every row of every table; `durable` stages only. */
 void stage_digest(struct stage *stage, uint8_t out[DIGEST_SIZE]);
 
-/* NULL when the fronts know nothing of it. */
+/* NULL when the fronts know nothing of it in this tenant. */
 const struct device_presence *stage_seen(const struct stage *stage, const char *name);
 
 /* Every invariant that must hold between transactions, whatever happened: tallies equal what
