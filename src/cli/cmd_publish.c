@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "cli/api.h"
 #include "cli/commands.h"
+#include "cli/content.h"
 #include "cli/fields.h"
 #include "cli/output.h"
 #include "cli/staged.h"
@@ -205,6 +206,19 @@ static int upload_all(struct cli *cli, const struct tuf_metadata *targets,
     return CODE_OK;
 }
 
+/* Once the server knows the releases. Keys that are missing keep nothing else back. */
+static int publish_content_keys(struct cli *cli, const struct tuf_metadata *targets,
+                                const struct delegated *delegated)
+{
+    int code = content_publish(cli, targets), worst = code;
+
+    for (uint32_t i = 0; i < delegated->count && (code == CODE_OK || code == CODE_PARTIAL); i++) {
+        code = content_publish(cli, delegated->at[i].list);
+        worst = code == CODE_OK ? worst : code;
+    }
+    return worst;
+}
+
 static int publish_lists(struct cli *cli, const struct tuf_metadata *targets, const json_t *trust)
 {
     struct delegated *delegated = calloc(1, sizeof *delegated);
@@ -223,6 +237,8 @@ static int publish_lists(struct cli *cli, const struct tuf_metadata *targets, co
         code = publish_delegated(cli, delegated, trust);
     if (code == CODE_OK)
         code = publish_targets(cli, targets, (uint64_t)field_int(trust, "targets_version"));
+    if (code == CODE_OK)
+        code = publish_content_keys(cli, targets, delegated);
     delegated_close(delegated);
     return code;
 }
@@ -326,6 +342,7 @@ int cmd_release_list(struct cli *cli)
     {
         char size[QUANTITY_TEXT_SIZE], hardware[512];
         bool missing = !field_bool(item, "blob_present");
+        bool keyless = field_bool(item, "sealed") && !field_bool(item, "content_key_present");
 
         table_cell(table, field_text(item, "release"));
         table_cell(table, field_text(item, "kind"));
@@ -334,6 +351,7 @@ int cmd_release_list(struct cli *cli)
         table_cell(table, field_text(item, "published_at"));
         table_cell(table, field_bool(item, "withdrawn") ? "withdrawn"
                           : missing                     ? "image missing"
+                          : keyless                     ? "content key missing"
                                                         : NULL);
     }
     table_print(table, cli->out);
@@ -367,8 +385,15 @@ int cmd_release_show(struct cli *cli)
     output_pair(cli, "hardware", field_joined(release, "hardware", text, sizeof text));
     print_number(cli, "security version", field_int(release, "security_version"));
     print_number(cli, "security floor", field_int(release, "security_floor"));
-    print_number(cli, "length", field_int(release, "length"));
-    output_pair(cli, "digest", field_text(release, "sha256"));
+    print_number(cli, "length", field_int(release, "plain_length"));
+    output_pair(cli, "digest", field_text(release, "plain_sha256"));
+    if (field_bool(release, "sealed")) {
+        print_number(cli, "sealed length", field_int(release, "length"));
+        output_pair(cli, "sealed digest", field_text(release, "sha256"));
+        output_pair(cli, "content key",
+                    field_bool(release, "content_key_present") ? "on the server"
+                                                               : "missing on the server");
+    }
     print_number(cli, "chunk size", field_int(release, "chunk_size"));
     output_pair(cli, "may be applied on",
                 *field_joined(release, "from", text, sizeof text) ? text : "anything");

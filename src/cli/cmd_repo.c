@@ -281,6 +281,22 @@ static enum err read_facts(struct cli *cli, struct release_facts *facts, struct 
     return ERR_OK;
 }
 
+/* A product that was sealed once is not put out in the clear by an oversight. */
+static enum err read_seal(struct cli *cli, struct repository_release *release, struct why *why)
+{
+    const char *cipher = options_text(&cli->options, "cipher");
+    bool seal = options_flag(&cli->options, "seal"), clear = options_flag(&cli->options, "clear");
+
+    if (seal && clear)
+        return say(why, ERR_INVALID, "seal", "--seal and --clear contradict each other");
+    if (!aead_kind_parse(span_of(cipher), &release->facts.sealed.alg))
+        return say(why, ERR_INVALID, "cipher", "\"%.40s\" is no cipher we know", cipher);
+    release->seal = seal;
+    if (seal || clear)
+        return ERR_OK;
+    return repository_seals(staged_dir(cli), release->facts.product, &release->seal, why);
+}
+
 int cmd_release_add(struct cli *cli)
 {
     struct repository_release release = {
@@ -297,17 +313,22 @@ int cmd_release_add(struct cli *cli)
     why_clear(&why);
     err = read_facts(cli, &release.facts, &why);
     if (err == ERR_OK)
+        err = read_seal(cli, &release, &why);
+    if (err == ERR_OK)
         err = repository_add_release(&edit, &release, &target, &why);
     if (err != ERR_OK)
         return complain_why(cli, err, &why);
     hex_print((struct span){target.facts.sha256, DIGEST_SIZE}, digest);
     if (cli->json)
-        return output_json(cli, json_pack("{s:s, s:s, s:I, s:s}", "target", target.name, "sha256",
-                                          digest, "length", (json_int_t)target.facts.length,
-                                          "release", target.facts.version));
+        return output_json(cli,
+                           json_pack("{s:s, s:s, s:I, s:s, s:b}", "target", target.name, "sha256",
+                                     digest, "length", (json_int_t)target.facts.length, "release",
+                                     target.facts.version, "sealed", (int)release.seal));
     output_pair(cli, "target", target.name);
     output_pair(cli, "digest", digest);
     (void)fprintf(cli->out, "%-19s%" PRIu64 " bytes\n", "length:", target.facts.length);
+    if (release.seal)
+        output_pair(cli, "sealed", aead_kind_name(target.facts.sealed.alg));
     return staged_report(cli, edit.role);
 }
 

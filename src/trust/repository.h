@@ -111,8 +111,13 @@ struct repository_release {
     struct release_facts facts;
 };
 
-/* Copy the image and its chunk list into blobs/ and list both. `out` is the image's target.
- * ERR_CONFLICT: the name is taken by other bytes or other facts. */
+/* Whether a release of this product is listed sealed, staged or current: then others should be,
+ * too. */
+enum err repository_seals(const char *dir, const char *product, bool *out,
+                          struct why *why) MUST_USE;
+
+/* Copy the image, sealed if that is wanted, and its chunk list into blobs/ and list both. `out` is
+ * the image's target. ERR_CONFLICT: the name is taken by other bytes or other facts. */
 enum err repository_add_release(struct repository_edit *edit,
                                 const struct repository_release *release, struct tuf_target *out,
                                 struct why *why) MUST_USE;

@@ -431,6 +431,42 @@ enum err repository_find_release(const char *dir, const char *product, const cha
     return err;
 }
 
+struct sealed_search {
+    const char *product;
+    bool found;
+};
+
+static enum err look_for_sealed(void *self, const struct tuf_target *target, struct why *why)
+{
+    struct sealed_search *search = self;
+
+    (void)why;
+    search->found |= target->has_facts && target->facts.sealed.used &&
+                     strcmp(target->facts.product, search->product) == 0;
+    return ERR_OK;
+}
+
+enum err repository_seals(const char *dir, const char *product, bool *out, struct why *why)
+{
+    char role[REPOSITORY_NAME_SIZE], name[NAME_SIZE_MAX + sizeof "/0/0"];
+    struct sealed_search search = {.product = product};
+    struct tuf_metadata *targets;
+    enum err err;
+
+    (void)snprintf(name, sizeof name, "%s/0/0", product); /* where all of its releases would go */
+    TRY(repository_role_for(dir, name, NULL, role, why));
+    err = repository_read_newest(dir, role, &targets, why);
+    if (err == ERR_NOT_FOUND) {
+        *out = false;
+        return ERR_OK;
+    }
+    TRY(err);
+    err = tuf_for_each_target(targets, look_for_sealed, &search, why);
+    tuf_metadata_close(targets);
+    *out = search.found;
+    return err;
+}
+
 enum err repository_remove_release(struct repository_edit *edit, const char *product,
                                    const char *version, struct why *why)
 {
