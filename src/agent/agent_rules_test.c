@@ -204,11 +204,13 @@ static void test_messages_encode(void **state)
     assert_int_equal(poll.boot_count, 2);
     assert_int_equal(poll.assignment, 7);
     assert_int_equal(native_poll_encode(&poll, &out), ERR_OK);
-    case_health(bench, ERR_CORRUPT);
+    case_health(bench, ERR_UNHEALTHY);
     case_reset(bench);
     case_boot(bench);
     agent_report(&bench->agent, &case_order(bench, AGENT_DO_REPORT)->report, &report);
-    assert_true(span_is(report.err, "corrupt"));
+    assert_true(span_is(report.err, "unhealthy"));
+    assert_true(span_is(report.reason, "health"));
+    assert_int_equal(report.epoch, bench->agent.record.epoch);
     assert_true(span_is(report.detail, "the health check failed"));
     assert_memory_equal(report.running.at, bench->firmware[0].facts.sha256, DIGEST_SIZE);
     assert_int_equal(native_report_encode(&report, &out), ERR_OK);

@@ -70,14 +70,14 @@ static void test_sick_image_falls_back(void **state)
     (void)state;
     case_go_to(bench, AGENT_TRIAL);
     case_forget_trace(bench);
-    case_health(bench, ERR_CORRUPT);
+    case_health(bench, ERR_UNHEALTHY);
     case_reset(bench);
     case_boot(bench);
     case_verdict(bench, bench->agent.asked_id, NATIVE_NOTED, 0);
     assert_int_equal(bench->agent.record.security_floor, 0);
     assert_int_equal(bench->view.verdict, BOOT_NORMAL);
     assert_trace(bench, "sick -> reverting: reset\n"
-                        "boot -> reporting: report(reverted corrupt: the health check failed)\n"
+                        "boot -> reporting: report(reverted unhealthy: the health check failed)\n"
                         "noted -> idle:\n");
 }
 

@@ -139,7 +139,7 @@ int complain_why(struct cli *cli, enum err err, const struct why *why)
         [ERR_UNTRUSTED] = CODE_ERROR,   [ERR_DENIED] = CODE_DENIED,
         [ERR_UNSUITABLE] = CODE_ERROR,  [ERR_NOT_FOUND] = CODE_NOT_FOUND,
         [ERR_CONFLICT] = CODE_CONFLICT, [ERR_INVALID] = CODE_USAGE,
-        [ERR_TOO_BIG] = CODE_ERROR,
+        [ERR_TOO_BIG] = CODE_ERROR,     [ERR_UNHEALTHY] = CODE_ERROR,
     };
 
     CHECK(err != ERR_OK && err < ERR_COUNT);

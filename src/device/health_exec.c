@@ -47,17 +47,17 @@ enum err health_exec(const struct health_check *check, struct why *why)
                    check->version ? check->version : "");
     err = process_run(&run, &status, why);
     if (err == ERR_AGAIN)
-        return say(why, ERR_CORRUPT, NULL, "the health check took longer than %lld s%s",
+        return say(why, ERR_UNHEALTHY, NULL, "the health check took longer than %lld s%s",
                    (long long)check->timeout_s, flatten(&output, text));
     if (err != ERR_OK && err != ERR_NOT_FOUND) {
         why_wrap(why, "the health check cannot be run");
-        return ERR_CORRUPT;
+        return ERR_UNHEALTHY;
     }
     if (status == 0)
         return ERR_OK;
     if (SIGNALLED(status))
-        return say(why, ERR_CORRUPT, NULL, "the health check died of signal %d%s", status - 128,
+        return say(why, ERR_UNHEALTHY, NULL, "the health check died of signal %d%s", status - 128,
                    flatten(&output, text));
-    return say(why, ERR_CORRUPT, NULL, "the health check ended with %d%s", status,
+    return say(why, ERR_UNHEALTHY, NULL, "the health check ended with %d%s", status,
                flatten(&output, text));
 }

@@ -14,6 +14,6 @@ struct health_check {
     const char *name, *bank, *version;
 };
 
-/* ERR_OK: healthy. ERR_CORRUPT: it said no, was killed, took too long or cannot be run; `why`
+/* ERR_OK: healthy. ERR_UNHEALTHY: it said no, was killed, took too long or cannot be run; `why`
  * says which, with the beginning of what it printed. */
 enum err health_exec(const struct health_check *check, struct why *why) MUST_USE;

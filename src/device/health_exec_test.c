@@ -33,11 +33,11 @@ static void anything_else_is_not(void **state)
     struct why why;
 
     (void)state;
-    assert_int_equal(check_with("echo no sensor; exit 3", &why), ERR_CORRUPT);
+    assert_int_equal(check_with("echo no sensor; exit 3", &why), ERR_UNHEALTHY);
     assert_string_equal(why.text, "the health check ended with 3: no sensor");
-    assert_int_equal(check_with("kill -SEGV $$", &why), ERR_CORRUPT);
+    assert_int_equal(check_with("kill -SEGV $$", &why), ERR_UNHEALTHY);
     assert_string_equal(why.text, "the health check died of signal 11");
-    assert_int_equal(check_with("/no/such/program 2>/dev/null", &why), ERR_CORRUPT);
+    assert_int_equal(check_with("/no/such/program 2>/dev/null", &why), ERR_UNHEALTHY);
     assert_string_equal(why.text, "the health check ended with 127");
 }
 
@@ -58,7 +58,7 @@ static void late_is_unhealthy_and_killed_with_its_children(void **state)
     struct why why;
 
     (void)state;
-    assert_int_equal(check_with("echo waiting; sleep 30 & sleep 30", &why), ERR_CORRUPT);
+    assert_int_equal(check_with("echo waiting; sleep 30 & sleep 30", &why), ERR_UNHEALTHY);
     assert_string_equal(why.text, "the health check took longer than 1 s: waiting");
     assert_true(clock_instant().ms - begin.ms < 5000);
 }

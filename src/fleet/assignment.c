@@ -219,6 +219,7 @@ bool assignment_refusal_counts(enum err err)
     case ERR_NOT_FOUND:
     case ERR_CONFLICT:
     case ERR_INVALID:
+    case ERR_UNHEALTHY:
     case ERR_COUNT:
         break;
     }

@@ -127,7 +127,7 @@ static void test_work(void **state)
                      {.id = 1000002,
                       .assignment = 4711,
                       .phase = PHASE_REVERTED,
-                      .err = SPAN_LITERAL("corrupt"),
+                      .err = SPAN_LITERAL("unhealthy"),
                       .running = digest_from(0),
                       .detail = SPAN_LITERAL("the health check failed"),
                       .boot_count = 14});

@@ -405,7 +405,7 @@ static struct agent_event health_event(void)
     bool sick = rig.setup.flow == RIG_REVERT && holds(rig.agent.boot.running, 2);
 
     rig.health_due.ms = INT64_MAX;
-    return (struct agent_event){.kind = AGENT_EV_HEALTH, .health = sick ? ERR_CORRUPT : ERR_OK};
+    return (struct agent_event){.kind = AGENT_EV_HEALTH, .health = sick ? ERR_UNHEALTHY : ERR_OK};
 }
 
 /* The next piece of the open transfer, of any size the network likes. */

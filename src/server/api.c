@@ -296,6 +296,7 @@ static uint16_t status_of(enum err err)
     case ERR_OK:
     case ERR_STORAGE:
     case ERR_CORRUPT:
+    case ERR_UNHEALTHY:
     case ERR_COUNT:
         break;
     }

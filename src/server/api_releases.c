@@ -200,6 +200,7 @@ static enum err refuse_metadata(struct api_call *call, enum err err)
     case ERR_CONFLICT:
     case ERR_INVALID:
     case ERR_TOO_BIG:
+    case ERR_UNHEALTHY:
     case ERR_COUNT:
         break;
     }

@@ -271,6 +271,7 @@ uint16_t reply_status_of(enum err err)
         return 409;
     case ERR_TOO_BIG:
         return 413;
+    case ERR_UNHEALTHY:
     case ERR_COUNT:
     default:
         return 500;

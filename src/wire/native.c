@@ -285,6 +285,7 @@ static uint16_t refusal_status(enum err err)
         return 422;
     case ERR_OK:
     case ERR_CORRUPT:
+    case ERR_UNHEALTHY:
     case ERR_COUNT:
         break;
     }
