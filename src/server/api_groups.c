@@ -40,13 +40,19 @@ enum err api_groups(struct api_call *call)
     return err;
 }
 
+static enum err check_group(struct api_call *call)
+{
+    if (name_valid(api_argument(call, 0)))
+        return ERR_OK;
+    return api_bad(call, "group", "must be a name: 1 to %u letters, digits, '.', '_' or '-'",
+                   NAME_SIZE_MAX);
+}
+
 enum err api_group_put(struct api_call *call)
 {
     struct span group = api_argument(call, 0), device = api_argument(call, 1);
 
-    if (!name_valid(group))
-        return api_bad(call, "group", "must be a name: 1 to %u letters, digits, '.', '_' or '-'",
-                       NAME_SIZE_MAX);
+    TRY(check_group(call));
     TRY(label_join(call->app, call->tenant, device, group, call->actor, call->now, &call->why));
     reply_empty(call->exchange, 204);
     return ERR_OK;
@@ -56,6 +62,7 @@ enum err api_group_delete(struct api_call *call)
 {
     struct span group = api_argument(call, 0), device = api_argument(call, 1);
 
+    TRY(check_group(call));
     TRY(label_leave(call->app, call->tenant, device, group, call->actor, call->now, &call->why));
     reply_empty(call->exchange, 204);
     return ERR_OK;

@@ -1,27 +1,39 @@
 #include "server/problem.h"
 
-#include "base/check.h"
 #include "codec/utf8.h"
 
 const char *problem_title(enum err err)
 {
-    static const char *const titles[ERR_COUNT] = {
-        [ERR_OK] = "No error",
-        [ERR_AGAIN] = "Try again later",
-        [ERR_LINK] = "The other side cannot be reached",
-        [ERR_STORAGE] = "Storage failed",
-        [ERR_CORRUPT] = "Malformed data",
-        [ERR_UNTRUSTED] = "Not trusted",
-        [ERR_DENIED] = "Not allowed",
-        [ERR_UNSUITABLE] = "Not suitable",
-        [ERR_NOT_FOUND] = "Not found",
-        [ERR_CONFLICT] = "Conflict",
-        [ERR_INVALID] = "Invalid request",
-        [ERR_TOO_BIG] = "Too large",
-    };
-
-    CHECK(err < ERR_COUNT && titles[err]);
-    return titles[err];
+    switch (err) {
+    case ERR_AGAIN:
+        return "Try again later";
+    case ERR_LINK:
+        return "The other side cannot be reached";
+    case ERR_STORAGE:
+        return "Storage failed";
+    case ERR_CORRUPT:
+        return "Malformed data";
+    case ERR_UNTRUSTED:
+        return "Not trusted";
+    case ERR_DENIED:
+        return "Not allowed";
+    case ERR_UNSUITABLE:
+        return "Not suitable";
+    case ERR_UNHEALTHY:
+        return "Not healthy";
+    case ERR_NOT_FOUND:
+        return "Not found";
+    case ERR_CONFLICT:
+        return "Conflict";
+    case ERR_INVALID:
+        return "Invalid request";
+    case ERR_TOO_BIG:
+        return "Too large";
+    case ERR_OK:
+    case ERR_COUNT:
+    default:
+        return "Failed";
+    }
 }
 
 /* A JSON string with quotes. Sentences quote what was asked for, which may be any bytes. */
