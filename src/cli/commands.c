@@ -184,6 +184,30 @@ static const struct option_spec audit_verify_options[] = {
     {"key", 'k', OPTION_PATH, NULL, 0, 0, "FILE", "The server's public audit key, PEM; without it the log may have been rewritten as a whole"},
 };
 
+static const struct option_spec compact_manifest_options[] = {
+    ROW_DIR,
+    {"key", 'k', OPTION_LIST, NULL, 0, 0, "KEY", "A private key to sign with at once; repeat for several"},
+    {"out", 0, OPTION_PATH, NULL, 0, 0, "FILE", "Write the manifest here instead of beside what is staged"},
+    {"slot_length", 0, OPTION_SIZE, NULL, 1, INT64_MAX, "BYTES", "State the digest of a whole bank of this size, too"},
+    {"slot_fill", 0, OPTION_INT, "255", 0, 255, "BYTE", "What the bank holds behind the image"},
+    ROW_TARGETS_EXPIRES,
+    ROWS_SECRET,
+};
+static const struct option_spec compact_trust_options[] = {
+    ROW_DIR,
+    {"product", 'p', OPTION_LIST, NULL, 0, 0, "NAME[=FLOOR]", "Speak for this product, with a security floor; repeat for up to 4; * or nothing: for what top-level targets list"},
+    {"key", 'k', OPTION_LIST, NULL, 0, 0, "KEY", "A private root key to sign with at once; repeat for several"},
+    {"out", 0, OPTION_PATH, NULL, 0, 0, "FILE", "Write the trust store here instead of beside what is staged"},
+    {"store_expires", 0, OPTION_DURATION_S, NULL, 3600, 630720000, "TIME", "How long devices may act on it; without it for ever"},
+    ROW_TARGETS_EXPIRES,
+    ROWS_SECRET,
+};
+static const struct option_spec compact_sign_options[] = {
+    {"key", 'k', OPTION_LIST, NULL, 0, 0, "KEY", "The private key to sign with; repeat for several"},
+    {"out", 0, OPTION_PATH, NULL, 0, 0, "FILE", "Write the signed file here instead of over the one read"},
+    ROWS_SECRET,
+};
+
 #define OPTIONS(table) .options = table, .option_count = COUNT_OF(table)
 
 const struct command commands[] = {
@@ -366,6 +390,24 @@ const struct command commands[] = {
      .more = "", OPTIONS(edit_options), .run = cmd_policy_unblock},
     {.noun = "policy", .verb = "grace", .args = "TIME", .args_min = 1, .args_max = 1, .help = "Stage for how long devices may act on expired metadata",
      .more = "For devices that are out of reach for long: 30d. 0 ends it.\n", OPTIONS(edit_options), .run = cmd_policy_grace},
+
+    {.noun = "compact", .verb = "manifest", .args = "PRODUCT@VERSION", .args_min = 1, .args_max = 1,
+     .help = "Draw up the manifest of a release, for devices that cannot read JSON",
+     .more = "It states what is listed of the release and needs the signatures of the same keys. With enough of them by --key it is listed at once; "
+             "else sign it with `slipway compact sign` and list it with `slipway compact add`. Its signatures come before those of the list, which names its digest.\n",
+     OPTIONS(compact_manifest_options), .run = cmd_compact_manifest},
+    {.noun = "compact", .verb = "trust", .args = "", .help = "Draw up the next trust store, for devices that cannot read JSON",
+     .more = "It names the repository's newest keys and states its policy. The root keys sign it, those of the trust store before it and its own. "
+             "The first one is put on devices when they are made; they fetch later ones, targets named trust-store/N, one after the other.\n",
+     OPTIONS(compact_trust_options), .run = cmd_compact_trust},
+    {.noun = "compact", .verb = "sign", .args = "FILE", .args_min = 1, .args_max = 1, .args_are_files = true,
+     .help = "Add signatures to a manifest or trust store", .more = "Needs nothing but the file and the key, so it may be done on a machine without network. Prints what would be signed and asks.\n",
+     OPTIONS(compact_sign_options), .run = cmd_compact_sign},
+    {.noun = "compact", .verb = "add", .args = "FILE", .args_min = 1, .args_max = 1, .args_are_files = true,
+     .help = "Stage a signed manifest or trust store as a target", .more = "The exit code is 6 when it lacks signatures. Sign the list with `slipway release sign` and publish.\n",
+     OPTIONS(edit_options), .run = cmd_compact_add},
+    {.noun = "compact", .verb = "show", .args = "FILE", .args_min = 1, .args_max = 1, .args_are_files = true,
+     .help = "Print what a manifest or trust store says", .more = "Signatures are shown, not checked.\n", .run = cmd_compact_show},
 
     {.noun = "trust", .verb = "status", .args = "", .help = "Print versions and expiry of the server's trust metadata", .more = "", .run = cmd_trust_status},
     {.noun = "trust", .verb = "expiring", .args = "", .help = "List everything that expires, and what breaks when it does",

@@ -37,6 +37,11 @@ enum err compact_draft_manifest(const char *dir, const char *product, const char
                                 const struct manifest_slot *slot, struct compact *out,
                                 struct why *why) MUST_USE;
 
+/* The digest of a bank of `length` bytes with the release's image in it and `fill` behind it.
+ * ERR_INVALID: the image is longer, or kept encrypted. */
+enum err compact_measure_slot(const char *dir, const struct release_facts *facts, uint64_t length,
+                              uint8_t fill, struct manifest_slot *out, struct why *why) MUST_USE;
+
 /* For whose releases a trust store speaks. */
 struct compact_product {
     const char *name; /* or TRUST_ANY_PRODUCT: those that top-level targets list */
