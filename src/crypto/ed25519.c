@@ -371,7 +371,7 @@ static void reduce_digest(uint32_t out[WORDS], const uint8_t digest[SHA512_OUT_S
 {
     memset(out, 0, WORDS * sizeof out[0]);
     for (uint32_t bit = 8 * SHA512_OUT_SIZE; bit > 0; bit--) {
-        uint32_t next = digest[(bit - 1) / 8] >> ((bit - 1) % 8) & 1u;
+        uint32_t next = (uint32_t)digest[(bit - 1) / 8] >> ((bit - 1) % 8) & 1;
 
         for (uint32_t i = 0; i < WORDS; i++) {
             uint32_t over = out[i] >> 31;
