@@ -300,8 +300,7 @@ static enum err handle(struct device_handling *handling, const struct wire *wire
 static enum err handle_at_door(struct device_handling *handling, const struct wire *wire)
 {
     struct device_credential credential = credential_of(handling->exchange);
-    bool renewing = span_is(handling->exchange->request.path, "/device/v1/renew");
-    enum err err = device_enter(handling->app, &credential, renewing, handling->exchange->now,
+    enum err err = device_enter(handling->app, &credential, false, handling->exchange->now,
                                 &handling->device, &handling->why);
 
     if (err == ERR_OK)

@@ -2,10 +2,13 @@
  *
  *   device, no certificate      enrolment: small body, few of them, so many failures per address
  *                               anything else: 403
- *   device with a certificate   body, unless presence knows better: the engine says no
+ *   device with a certificate   body, unless it is large and the engine sure to say no
  *   token in force, role allows it                body
- *   token in force, role does not, or no route    the engine says no
- *   any other token, or none    so many failures per address: the engine says no, or 429 */
+ *   token in force, role does not, or no route    body if small; the engine says no
+ *   any other token, or none    so many failures per address: the engine says no, or 429
+ *
+ * Of those who are known small bodies are read even in vain: that costs less than the new
+ * connection which an unread body makes necessary. */
 #include "base/check.h"
 #include "os/clock.h"
 #include "server/api.h"
@@ -25,6 +28,15 @@ static void refuse_by_engine(struct front *front, struct http_call *call,
               (struct span){0}, NULL);
 }
 
+/* The same of somebody who is known. */
+static void refuse_known(struct front *front, struct http_call *call, const struct http_head *head)
+{
+    if (head->framing == HTTP_LENGTH && head->length <= MESSAGE_SIZE_MAX)
+        http_call_collect(call, MESSAGE_SIZE_MAX, &front->bodies);
+    else
+        refuse_by_engine(front, call, head);
+}
+
 /* One failure of the address; without any left it is told to come back. */
 static bool may_fail(struct front *front, struct http_call *call, const struct http_head *head)
 {
@@ -41,18 +53,13 @@ static bool may_fail(struct front *front, struct http_call *call, const struct h
 
 /* ---- Devices ---- */
 
-static size_t message_size_max(struct span path)
-{
-    return span_is(path, "/device/v1/logs") ? LOG_UPLOAD_SIZE_MAX : MESSAGE_SIZE_MAX;
-}
-
 /* Whether the certificate is certain to be refused. A device that presence does not know, or knows
  * with another certificate, is for the engine to judge. */
-static bool is_shut_out(struct front *front, const struct tls_peer *peer, struct span path)
+static bool is_shut_out(struct front *front, const struct tls_peer *peer)
 {
     struct presence_facts facts;
 
-    if (clock_utc().ms > peer->not_after.ms && !span_is(path, "/device/v1/renew"))
+    if (clock_utc().ms > peer->not_after.ms)
         return true;
     return presence_get(front->config.presence, span_of(peer->organization),
                         span_of(peer->common_name), &facts) &&
@@ -69,10 +76,12 @@ static void device_at_door(struct front *front, struct http_call *call,
             http_call_collect(call, MESSAGE_SIZE_MAX, &front->strangers);
     } else if (!peer) {
         front_problem(call, head, 403, ERR_UNTRUSTED, "a client certificate is required");
-    } else if (is_shut_out(front, peer, head->path)) {
-        refuse_by_engine(front, call, head);
+    } else if (!span_is(head->path, "/device/v1/logs")) {
+        http_call_collect(call, MESSAGE_SIZE_MAX, &front->bodies);
+    } else if (is_shut_out(front, peer)) {
+        refuse_known(front, call, head);
     } else {
-        http_call_collect(call, message_size_max(head->path), &front->bodies);
+        http_call_collect(call, LOG_UPLOAD_SIZE_MAX, &front->bodies);
     }
 }
 
@@ -124,7 +133,7 @@ void front_at_door(struct front *front, struct http_call *call, const struct htt
         if (may_fail(front, call, head))
             refuse_by_engine(front, call, head);
     } else if (!door.found || !access_allows(pass.role, door.permission)) {
-        refuse_by_engine(front, call, head);
+        refuse_known(front, call, head);
     } else {
         let_in(front, call, head, door.body_max);
     }

@@ -47,9 +47,12 @@ static void bodies_for_higher_roles_are_not_read(void **state)
     assert_int_equal(ask_alone(*state, NULL, TARGETS WEAK LARGE, "refused at the door"), 401);
     assert_int_equal(ask_alone(*state, NULL,
                                "POST /api/v1/nothing HTTP/1.1\r\n" HOST GOOD
-                               "Content-Length: 9\r\n\r\n",
+                               "Content-Length: 9000\r\n\r\n",
                                "refused at the door"),
                      401);
+    /* a small one is, so that the connection can go on */
+    assert_int_equal(
+        ask_alone(*state, NULL, TARGETS WEAK "Content-Length: 2\r\n\r\n{}", "with 2 bytes"), 200);
     assert_int_equal(ask_alone(*state, NULL,
                                "POST /healthz HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\n",
                                "refused at the door"),
