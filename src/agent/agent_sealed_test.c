@@ -267,10 +267,11 @@ static void test_another_content_key(void **state)
     stop(bench);
 }
 
-static void assert_refused(struct bench *bench, const char *wrap)
+static void assert_refused(struct bench *bench, const char *wrap, enum err err)
 {
     offer(bench, wrap);
     assert_ends(bench, PHASE_REFUSED);
+    assert_int_equal(bench->on.agent.record.report.err, err);
     assert_int_equal(bench->on.banks[1].erases, 0);
     stop(bench);
 }
@@ -282,17 +283,17 @@ static void test_refused_before_anything_is_erased(void **state)
     char long_wrap[RECORD_WRAP_SIZE_MAX + 2] = "";
 
     (void)state;
-    assert_refused(bench, NULL);
-    assert_refused(start(bench), "wrapped for pump-18");
+    assert_refused(bench, NULL, ERR_AGAIN);
+    assert_refused(start(bench), "wrapped for pump-18", ERR_AGAIN);
     memset(long_wrap, 'w', sizeof long_wrap - 1);
-    assert_refused(start(bench), long_wrap);
+    assert_refused(start(bench), long_wrap, ERR_AGAIN);
     bench = start(bench);
     bench->no_key = true;
-    assert_refused(bench, WRAP);
+    assert_refused(bench, WRAP, ERR_AGAIN);
     bench = start(bench);
     case_forget_trace(&bench->on);
     bench->on.agent.world.sealer = NULL;
-    assert_refused(bench, WRAP);
+    assert_refused(bench, WRAP, ERR_UNSUITABLE);
 }
 
 static void test_no_room_for_the_tag(void **state)

@@ -220,6 +220,17 @@ static void keep_mandate(struct agent *agent, const struct accept_evidence *evid
     agent->dirty = true;
 }
 
+/* That the content key is for a sealing key we no longer have says nothing of the release: it
+ * passes, when the server has been told the present one. */
+static enum err open_seal(struct agent *agent, const struct accept_evidence *evidence)
+{
+    enum err err = keep_sealed(agent, evidence) ? agent_begin_sealer(agent) : ERR_AGAIN;
+
+    if (err == ERR_OK)
+        return ERR_OK;
+    return refuse(agent, err == ERR_UNSUITABLE ? err : ERR_AGAIN, AGENT_REASON_CONTENT_KEY);
+}
+
 enum err judge_facts(struct agent *agent, const struct agent_event *event, struct agent_orders *out)
 {
     const struct accept_evidence *evidence = event->evidence;
@@ -237,9 +248,7 @@ enum err judge_facts(struct agent *agent, const struct agent_event *event, struc
         return ERR_AGAIN; /* no download needed; it is read back all the same */
     if (agent->record.work.download_barred)
         return refuse(agent, ERR_NOT_FOUND, AGENT_REASON_OTHER_BANK);
-    if (!keep_sealed(agent, evidence) || agent_begin_sealer(agent) != ERR_OK)
-        return refuse(agent, ERR_UNSUITABLE, AGENT_REASON_CONTENT_KEY);
-    return ERR_OK;
+    return open_seal(agent, evidence);
 }
 
 /* ---- room and leave to erase ---- */
