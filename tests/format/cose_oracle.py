@@ -11,7 +11,7 @@ import pathlib
 import sys
 
 try:
-    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 except ImportError:
     print("skipped: python's cryptography is not installed")
@@ -105,7 +105,8 @@ class Key:
     def __init__(self, number):
         seed = hashlib.sha256(bytes([number])).digest()
         self.private = ed25519.Ed25519PrivateKey.from_private_bytes(seed)
-        self.public = self.private.public_key().public_bytes_raw()
+        self.public = self.private.public_key().public_bytes(
+            serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         self.kid = hashlib.sha256(self.public).digest()[:8]
 
 
