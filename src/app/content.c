@@ -83,6 +83,15 @@ static enum err load_key(struct app *app, const struct release_row *release,
     return ERR_OK;
 }
 
+bool content_present(struct app *app, const struct release_row *release)
+{
+    uint8_t key[CONTENT_KEY_SIZE];
+    bool good = release->key_present && load_key(app, release, key, NULL) == ERR_OK;
+
+    wipe(key, sizeof key);
+    return good;
+}
+
 /* ---- from the publisher ---- */
 
 static enum err check_key(const struct release_row *release, const uint8_t *key, struct why *why)
@@ -138,15 +147,10 @@ static enum err take(struct app *app, const struct content_upload *upload,
                               .actor = upload->actor,
                               .action = "release.content-key",
                               .object = object};
-    uint8_t there[CONTENT_KEY_SIZE];
-    bool known;
-
     TRY(check_key(release, upload->key, why));
     if (!app->config.content_storage_key)
         return say(why, ERR_UNSUITABLE, NULL, "this server keeps no content keys");
-    known = release->key_present && load_key(app, release, there, NULL) == ERR_OK;
-    wipe(there, sizeof there);
-    if (known) /* it passed the same check */
+    if (content_present(app, release)) /* it passed the same check */
         return ERR_OK;
     release_row_name(release, name);
     CHECK(snprintf(object, sizeof object, "release:%s", name) > 0);
@@ -176,9 +180,10 @@ enum err content_take(struct app *app, const struct content_upload *upload, stru
 
 /* ---- to devices ---- */
 
-enum err content_ready(const struct release_row *release, struct why *why)
+enum err content_ready(struct app *app, const struct release_row *release, struct why *why)
 {
-    return release->sealed && !release->key_present ? no_key(release, ERR_INVALID, why) : ERR_OK;
+    return release->sealed && !content_present(app, release) ? no_key(release, ERR_INVALID, why)
+                                                             : ERR_OK;
 }
 
 enum err content_wrap(struct app *app, const struct device_row *device,

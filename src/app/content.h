@@ -39,6 +39,10 @@ enum err content_take_sealing_key(struct app *app, const struct device_call *cal
 /* The device under this name is another one now. */
 enum err content_forget_sealing_key(struct app *app, const struct device_row *device) MUST_USE;
 
+/* Whether the content key of a sealed release is here and opens with the storage key. */
+bool content_present(struct app *app, const struct release_row *release);
+
 /* Whether devices could get this release: it is in the clear, or its content key is here.
  * ERR_INVALID with the sentence. */
-enum err content_ready(const struct release_row *release, struct why *why) MUST_USE;
+enum err content_ready(struct app *app, const struct release_row *release,
+                       struct why *why) MUST_USE;

@@ -142,6 +142,14 @@ static enum err wrap(struct place *place, struct buf *out)
     return content_wrap(&place->stage.app, &device, &release, out, &place->stage.why);
 }
 
+static enum err ready(struct place *place)
+{
+    struct release_row release;
+
+    assert_int_equal(store_release_get(place->stage.db, 1, place->release, &release), ERR_OK);
+    return content_ready(&place->stage.app, &release, &place->stage.why);
+}
+
 static void test_what_is_stored_opens_in_its_place_only(void **state)
 {
     static const uint8_t other_storage_key[AEAD_KEY_SIZE] = {8};
@@ -159,7 +167,9 @@ static void test_what_is_stored_opens_in_its_place_only(void **state)
     assert_int_equal(out.size, 81);
     place->stage.app.config.content_storage_key = other_storage_key;
     assert_int_equal(wrap(place, &out), ERR_CORRUPT);
+    assert_int_equal(ready(place), ERR_INVALID);
     assert_int_equal(bring(place, "box@2.0", content_key), ERR_OK); /* mends it */
+    assert_int_equal(ready(place), ERR_OK);
     assert_int_equal(wrap(place, &out), ERR_TOO_BIG);               /* behind the first one */
     out.size = 0, out.overflow = false;
     assert_int_equal(wrap(place, &out), ERR_OK);

@@ -210,7 +210,7 @@ static enum err check_content(struct app *app, const struct rollout_row *row,
     if (kind != ROLLOUT_EV_START)
         return ERR_OK;
     TRY(app_db_failed(app, store_release_get(app->db, row->tenant, row->release, &release), why));
-    return content_ready(&release, why);
+    return content_ready(app, &release, why);
 }
 
 enum err steer_event(struct app *app, struct rollout_row *row, enum rollout_event_kind kind,

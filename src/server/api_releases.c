@@ -51,7 +51,7 @@ static void out_release(struct api_call *call, struct json_out *out, const struc
     out_bool(out, "blob_present",
              blobs_stat(call->app->config.blobs, row->sha256, &info) == ERR_OK);
     out_bool(out, "sealed", row->sealed);
-    out_bool(out, "content_key_present", row->key_present);
+    out_bool(out, "content_key_present", content_present(call->app, row));
     out_digest(out, "plain_sha256", row->plain_sha256);
     out_int(out, "plain_length", (int64_t)row->plain_length);
 }
