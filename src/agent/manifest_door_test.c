@@ -94,27 +94,35 @@ static uint32_t bit_of(const struct trust_store *store, enum who who)
     return 1u << at;
 }
 
-static struct trust_store make_store(void)
+/* Who signs what, the second signer of releases being `second`. */
+static void name_signers(struct trust_store *store, enum who second)
+{
+    store->root = (struct trust_role){1, bit_of(store, ROOT)};
+    store->releases[0].role =
+        (struct trust_role){2, bit_of(store, SIGNER_1) | bit_of(store, second)};
+    store->assignment_keys = bit_of(store, SERVER);
+}
+
+static struct trust_store make_store(const enum who *who, uint32_t count)
 {
     struct trust_store store = {.version = 1,
                                 .root_version = 4,
                                 .issued_s = NOW_S - 1000,
                                 .expires_s = NOW_S + 1000,
+                                .releases = {{.product = "pump"}},
                                 .release_count = 1};
 
-    for (enum who who = ROOT; who <= SERVER; who++)
-        put_key(&store, who);
-    store.root = (struct trust_role){1, bit_of(&store, ROOT)};
-    memcpy(store.releases[0].product, "pump", 5);
-    store.releases[0].role =
-        (struct trust_role){2, bit_of(&store, SIGNER_1) | bit_of(&store, SIGNER_2)};
-    store.assignment_keys = bit_of(&store, SERVER);
+    for (uint32_t i = 0; i < count; i++)
+        put_key(&store, who[i]);
     return store;
 }
 
+static const enum who first_keys[] = {ROOT, SIGNER_1, SIGNER_2, SERVER};
+static const enum who second_keys[] = {ROOT, SIGNER_1, STRANGER, SERVER};
+
 static struct parts make_parts(const struct release_facts *facts)
 {
-    struct parts parts = {.store = make_store(),
+    struct parts parts = {.store = make_store(first_keys, COUNT_OF(first_keys)),
                           .manifest = {.target = TARGET, .facts = *facts},
                           .mandate = {.device = SPAN_LITERAL("pump-17"),
                                       .sequence = 1,
@@ -132,6 +140,7 @@ static struct parts make_parts(const struct release_facts *facts)
                           .nonce = {1, 2, 3},
                           .now_s = NOW_S};
 
+    name_signers(&parts.store, SIGNER_2);
     memcpy(parts.mandate.sha256, facts->sha256, DIGEST_SIZE);
     return parts;
 }
@@ -457,6 +466,40 @@ static void test_without_an_assignment(void **state)
     assert_int_equal(hand_over(&device, &parts), AGENT_REASON_ASSIGNMENT_SIGNATURE);
 }
 
+/* A signer's key is lost: the next trust store names another, and the lost one is worth nothing. */
+static void test_a_signer_is_replaced(void **state)
+{
+    static struct device device;
+    struct parts parts = begin(&device);
+    struct trust_check check = {&verify, room, sizeof room};
+    struct manifest_door door = {NULL, "pump", &verify, room, MANIFEST_DOOR_ROOM_SIZE};
+    struct trust_store first, second;
+    struct messages old = sign(&parts), new;
+    struct manifest facts;
+
+    (void)state;
+    assert_int_equal(trust_store_open((struct span){old.store, old.store_size}, &check, &first),
+                     ERR_OK);
+    parts.store = make_store(second_keys, COUNT_OF(second_keys));
+    parts.store.version = 2;
+    name_signers(&parts.store, STRANGER);
+    parts.manifest_signers = 1u << SIGNER_1 | 1u << STRANGER;
+    new = sign(&parts);
+    assert_int_equal(
+        trust_store_follow(&first, (struct span){new.store, new.store_size}, &check, &second),
+        ERR_OK);
+    door.store = &first;
+    assert_int_equal(
+        manifest_door_facts(&door, (struct span){new.manifest, new.manifest_size}, &facts),
+        ERR_UNTRUSTED);
+    door.store = &second;
+    assert_int_equal(
+        manifest_door_facts(&door, (struct span){new.manifest, new.manifest_size}, &facts), ERR_OK);
+    assert_int_equal(
+        manifest_door_facts(&door, (struct span){old.manifest, old.manifest_size}, &facts),
+        ERR_UNTRUSTED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -465,6 +508,7 @@ int main(void)
         cmocka_unit_test(test_grace),
         cmocka_unit_test(test_spoilt_bytes),
         cmocka_unit_test(test_without_an_assignment),
+        cmocka_unit_test(test_a_signer_is_replaced),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
