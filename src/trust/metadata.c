@@ -57,14 +57,22 @@ bool tuf_number(const json_t *object, const char *key, int64_t min, uint64_t *ou
 
 /* ---- Form ---- */
 
-/* "1", "1.0", "1.0.34": major version 1, then digits and dots. */
+/* "1.0" or "1.0.34": major version 1, two or three numbers. */
 static bool spec_version_ok(const char *text)
 {
-    size_t major = strlen(SPEC_MAJOR);
+    size_t major = strlen(SPEC_MAJOR), parts = 0;
 
-    return text && strncmp(text, SPEC_MAJOR, major) == 0 &&
-           (text[major] == '\0' || text[major] == '.') &&
-           strspn(text, "0123456789.") == strlen(text);
+    if (!text || strncmp(text, SPEC_MAJOR ".", major + 1) != 0)
+        return false;
+    for (;; text++) {
+        size_t digits = strspn(text, "0123456789");
+
+        text += digits;
+        if (digits == 0 || ++parts > 3)
+            return false;
+        if (*text != '.')
+            return *text == '\0' && parts >= 2;
+    }
 }
 
 static enum err check_common(struct tuf_metadata *metadata, struct why *why)
