@@ -13,8 +13,9 @@
 #include "server/stats.h"
 #include "server/stream.h"
 
-#define TICK_MS    1000
-#define EVENTS_MAX 4096u /* of one batch; more are dropped, and their readers told so */
+#define TICK_MS 1000
+#define EVENTS_MAX \
+    4096u /* of one batch; more are dropped, and readers told that they missed some */
 
 struct engine {
     struct engine_config config;
@@ -27,6 +28,7 @@ struct engine {
     /* Of the batch under way: what waits for the commit. */
     struct stream_text *events[EVENTS_MAX];
     size_t events_count, events_mark; /* the mark is where the savepoint began */
+    bool events_lost;                 /* there were too many */
 
     uint64_t next_event_id;
     struct stream_history history;
@@ -81,8 +83,10 @@ void engine_publish(struct engine *engine, const char *tenant, const char *topic
                     struct span json)
 {
     if (engine->events_count == EVENTS_MAX) {
-        log_line(engine->config.log, LOG_LEVEL_WARN, "engine", "event-dropped",
-                 "topic=%s event=%s reason=\"too many in one transaction\"", topic, event);
+        if (!engine->events_lost)
+            log_line(engine->config.log, LOG_LEVEL_WARN, "engine", "events-dropped",
+                     "topic=%s event=%s reason=\"too many in one transaction\"", topic, event);
+        engine->events_lost = true;
         return;
     }
     engine->events[engine->events_count++] =
@@ -156,16 +160,27 @@ static enum err run_batch(struct engine *engine, struct mailbox_item *first, boo
     return ops->commit(ops->self, why);
 }
 
+/* Whoever missed something, now or when coming back, must look at the whole again. */
+static void tell_lost(struct engine *engine)
+{
+    for (size_t f = 0; f < engine->config.fronts_count; f++)
+        front_lose_events(engine->config.fronts[f]);
+    stream_history_close(&engine->history);
+    engine->events_lost = false;
+}
+
 static void send_events(struct engine *engine)
 {
     for (size_t i = 0; i < engine->events_count; i++) {
         struct stream_text *text = engine->events[i];
 
         for (size_t f = 0; f < engine->config.fronts_count; f++)
-            front_deliver(engine->config.fronts[f], &stream_parcel_open(text)->item);
+            front_deliver_event(engine->config.fronts[f], text);
         stream_history_add(&engine->history, text);
     }
     engine->events_count = 0;
+    if (engine->events_lost)
+        tell_lost(engine);
 }
 
 /* What was said was not made durable, so it must not be heard. */
@@ -199,6 +214,7 @@ static void settle(struct engine *engine, bool committed)
     if (!committed) {
         ops->rollback(ops->self);
         drop_events(engine, 0);
+        engine->events_lost = false;
     }
     if (ops->settled)
         ops->settled(ops->self, committed);

@@ -29,6 +29,7 @@ struct front {
     bool fail_commit, fail_savepoint;
     struct engine *engine;
     struct exchange *kept[16];
+    unsigned lost; /* how often its readers were told that they missed something */
 };
 
 static void trace(struct front *front, const char *text)
@@ -42,18 +43,23 @@ static void trace(struct front *front, const char *text)
     (void)pthread_mutex_unlock(&front->mutex);
 }
 
-void front_deliver(struct front *front, struct mailbox_item *item)
+void front_deliver_event(struct front *front, struct stream_text *event)
 {
     char text[TOPIC_SIZE_MAX + 16];
 
-    if (stream_kind_of(item) == EXCHANGE_EVENT) {
-        struct stream_parcel *parcel = (struct stream_parcel *)item;
+    (void)snprintf(text, sizeof text, "event:%s", event->topic);
+    trace(front, text);
+}
 
-        (void)snprintf(text, sizeof text, "event:%s", parcel->text->topic);
-        trace(front, text);
-        stream_parcel_close(parcel);
-        return;
-    }
+void front_lose_events(struct front *front)
+{
+    front->lost++;
+}
+
+void front_deliver(struct front *front, struct mailbox_item *item)
+{
+    char text[16];
+
     (void)snprintf(text, sizeof text, "reply:%u", ((struct exchange *)item)->reply.status);
     trace(front, text);
     (void)pthread_mutex_lock(&front->mutex);
@@ -121,6 +127,8 @@ static enum err on_handle(void *self, struct exchange *exchange)
     CHECK(span_to_text(path, text, sizeof text));
     trace(front, text);
     engine_publish(front->engine, "default", text, "e", SPAN_LITERAL("{}"));
+    for (int i = 0; span_is(path, "/flood") && i < 5000; i++)
+        engine_publish(front->engine, "default", text, "e", SPAN_LITERAL("{}"));
     if (span_is(path, "/denied")) {
         reply_problem(exchange, 403, ERR_DENIED, NULL, "no");
         return ERR_DENIED;
@@ -320,6 +328,22 @@ static void batches_are_bounded(void **state)
     close_world(world);
 }
 
+static void too_many_events_are_told(void **state)
+{
+    struct world *world = open_world(16);
+
+    (void)state;
+    submit(world, "/a");
+    run_until(world, 1);
+    assert_int_equal(world->front.lost, 0);
+    close_world(world);
+    world = open_world(16);
+    submit(world, "/flood");
+    run_until(world, 1);
+    assert_int_equal(world->front.lost, 1);
+    close_world(world);
+}
+
 static void new_streams_get_what_they_missed(void **state)
 {
     struct world *world = open_world(16);
@@ -349,6 +373,7 @@ int main(void)
         cmocka_unit_test(a_failed_savepoint_fails_the_batch),
         cmocka_unit_test(a_full_mailbox_refuses),
         cmocka_unit_test(batches_are_bounded),
+        cmocka_unit_test(too_many_events_are_told),
         cmocka_unit_test(new_streams_get_what_they_missed),
     };
 

@@ -96,6 +96,19 @@ void front_deliver(struct front *front, struct mailbox_item *item)
     CHECK(mailbox_put(front->mailbox, item));
 }
 
+void front_deliver_event(struct front *front, struct stream_text *text)
+{
+    if (mailbox_count(front->mailbox) >= FRONT_EVENTS_MAX)
+        front_lose_events(front);
+    else
+        front_deliver(front, &stream_parcel_open(text)->item);
+}
+
+void front_lose_events(struct front *front)
+{
+    atomic_store(&front->events_lost, true);
+}
+
 /* ---- Life ---- */
 
 static enum err open_parts(struct front *front, struct why *why)
@@ -128,6 +141,7 @@ enum err front_open(const struct front_config *config, struct front **out, struc
     front->strangers.size_max = STRANGER_BODIES_MAX;
     front->prng = prng_seeded(entropy_seed());
     atomic_init(&front->drain_ms, -1);
+    atomic_init(&front->events_lost, false);
     err = open_parts(front, why);
     if (err != ERR_OK) {
         front_close(front);
@@ -186,7 +200,7 @@ static void drain_when_told(struct front *front)
     if (!front->draining) {
         front->draining = true;
         front->drain_due = instant_after(loop_now(front->loop), patience_ms);
-        front_end_readers(front);
+        front_end_readers(front, (struct span){0});
         http_server_drain(front->server);
     }
     if (http_server_count(front->server) == 0 ||
@@ -199,6 +213,8 @@ static void on_tick(void *self)
     struct front *front = self;
 
     http_server_sweep(front->server);
+    if (atomic_exchange(&front->events_lost, false))
+        front_end_readers(front, SPAN_LITERAL(STREAM_LOST));
     front_look_after_readers(front);
     drain_when_told(front);
 }
@@ -221,7 +237,7 @@ static void *run(void *argument)
 
     loop_set_tick(front->loop, tick_ms(&front->config.limits), on_tick, front);
     loop_run(front->loop);
-    front_end_readers(front);
+    front_end_readers(front, (struct span){0});
     http_server_close(front->server);
     front->server = NULL;
     return NULL;

@@ -15,11 +15,16 @@
 #include "server/presence.h"
 #include "server/shelf.h"
 #include "server/stats.h"
+#include "server/stream.h"
 
 /* Bytes of bodies of devices that want to enrol, at one time and on one front: they have proved
  * nothing, so they share this and nothing of what the others have. One address can hold only about
  * a tenth of it, see attempts.h. */
 #define STRANGER_BODIES_MAX (2048u * MESSAGE_SIZE_MAX)
+
+#define FRONT_EVENTS_MAX 8192u /* that wait for a front, which may be busy writing to a disk */
+#define FRONT_READERS_MAX \
+    256u /* event streams of one front: each may have STREAM_QUEUE_MAX waiting */
 
 struct front;
 
@@ -59,8 +64,15 @@ const char *front_address(const struct front *front);
 /* Begin to serve, in a thread of its own. */
 enum err front_start(struct front *front, struct engine *engine, struct why *why) MUST_USE;
 
-/* Replies and events, from the engine. Any thread. */
+/* Replies, from the engine: no more than there are requests. Any thread. */
 void front_deliver(struct front *front, struct mailbox_item *item);
+
+/* An event for its readers; takes a reference of its own. When FRONT_EVENTS_MAX wait already, the
+ * readers lose it, as by front_lose_events(). Any thread. */
+void front_deliver_event(struct front *front, struct stream_text *text);
+
+/* There was something that cannot be told: end every stream with "lost", soon. Any thread. */
+void front_lose_events(struct front *front);
 
 /* Take no new connections, finish requests under way for at most `patience_ms`, and end the
  * thread. The engine must still run. front_drain() only asks, front_join() waits: ask all first. */

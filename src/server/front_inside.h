@@ -18,13 +18,15 @@ struct front {
     char address[64];
     struct loop_watch arrivals; /* of `mailbox` */
     struct mailbox *mailbox;
-    struct front_user *readers;   /* open event streams */
+    struct front_user *readers; /* open event streams */
+    uint32_t readers_count;
     uint32_t spools;              /* replies that come in pages, under way */
     struct http_budget bodies;    /* of whoever has shown a token or a certificate */
     struct http_budget strangers; /* of devices that want to enrol */
     struct prng prng;
     pthread_t thread;
     bool started;
+    atomic_bool events_lost;
     atomic_llong drain_ms; /* patience; -1: not draining */
     bool draining;
     struct instant drain_due;
@@ -132,5 +134,5 @@ void front_tell_readers(struct front *front, const struct stream_text *text);
 /* Keep quiet ones alive, and end those whose token is not in force any more. Call regularly. */
 void front_look_after_readers(struct front *front);
 
-/* End all streams: the server goes down. */
-void front_end_readers(struct front *front);
+/* End all streams, after these last bytes. */
+void front_end_readers(struct front *front, struct span last);

@@ -15,6 +15,7 @@ static void unlink_reader(struct front *front, struct front_user *reader)
         front->readers = reader->next;
     if (reader->next)
         reader->next->previous = reader->previous;
+    front->readers_count--;
     STATS_ADD(front->config.stats, streams_open, -1);
 }
 
@@ -36,7 +37,7 @@ void front_open_reader(struct front *front, struct http_call *call, struct excha
 {
     static const struct http_field fields[] = {{"Cache-Control", "no-store"},
                                                {"X-Accel-Buffering", "no"}};
-    struct front_user *reader = calloc(1, sizeof *reader);
+    struct front_user *reader;
     struct http_reply reply = {
         .status = exchange->reply.status,
         .content_type = exchange->reply.content_type,
@@ -45,6 +46,12 @@ void front_open_reader(struct front *front, struct http_call *call, struct excha
         .body = {exchange->reply.body, exchange->reply.body_size},
     };
 
+    if (front->readers_count == FRONT_READERS_MAX) {
+        exchange_close(exchange);
+        front_overloaded(front, call, http_call_head(call), "too many event streams are open");
+        return;
+    }
+    reader = calloc(1, sizeof *reader);
     CHECK(reader);
     reader->kind = FRONT_READER;
     reader->call = call;
@@ -56,6 +63,7 @@ void front_open_reader(struct front *front, struct http_call *call, struct excha
     if (reader->next)
         reader->next->previous = reader;
     front->readers = reader;
+    front->readers_count++;
     STATS_ADD(front->config.stats, streams_open, 1);
     http_call_set_user(call, reader); /* first: opening may already find the other side gone */
     http_call_open_stream(call, &reply);
@@ -97,8 +105,8 @@ void front_look_after_readers(struct front *front)
     }
 }
 
-void front_end_readers(struct front *front)
+void front_end_readers(struct front *front, struct span last)
 {
     while (front->readers)
-        end_reader(front, front->readers, (struct span){0});
+        end_reader(front, front->readers, last);
 }

@@ -401,6 +401,22 @@ static void events_reach_their_readers(void **state)
     close_client(speaker);
 }
 
+/* When something cannot be told, every reader hears that, and has to come back. */
+static void readers_are_told_that_they_missed_something(void **state)
+{
+    struct world *world = *state;
+    struct client *reader = open_client(world, NULL);
+
+    send_text(reader, "GET /api/v1/events HTTP/1.1\r\n" HOST GOOD "\r\n");
+    hear(reader, "\r\n\r\n", SIZE_MAX);
+    for (int i = 0; i < 100 && STATS_GET(&world->stats, streams_open) == 0; i++)
+        (void)usleep(10000);
+    front_lose_events(world->front);
+    hear(reader, NULL, SIZE_MAX);
+    assert_string_equal(reader->text, STREAM_LOST);
+    close_client(reader);
+}
+
 static void a_busy_engine_answers_503(void **state)
 {
     struct world *world = *state;
@@ -470,6 +486,7 @@ int main(void)
         WORLD_TEST(uploads_that_are_too_large_are_refused),
         WORLD_TEST(broken_uploads_leave_nothing),
         WORLD_TEST(events_reach_their_readers),
+        WORLD_TEST(readers_are_told_that_they_missed_something),
         WORLD_TEST(an_address_in_use_is_refused),
         cmocka_unit_test_setup_teardown(a_busy_engine_answers_503, open_busy_world, close_world),
         WORLD_TEST(errors_speak_the_protocol_of_their_path),
