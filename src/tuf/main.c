@@ -15,7 +15,7 @@
 #include "os/options.h"
 #include "os/say.h"
 #include "trust/tuf_file.h"
-#include "tuf/artifact.h"
+#include "tuf/target_folder.h"
 
 #define EXIT_DONE   0
 #define EXIT_FAILED 1
@@ -116,22 +116,22 @@ static enum err refresh(const struct options *options, struct source *source,
 }
 
 static enum err download_one(struct tuf_client *client, struct source *source, const char *name,
-                             struct artifact_folder *folder, struct why *why)
+                             struct target_folder *folder, struct why *why)
 {
     const struct tuf_fetch fetch = source_fetch(source);
-    struct artifact artifact = {
+    struct wanted_target wanted = {
         .name = name,
         .hash_in_url = tuf_consistent_snapshot(tuf_client_metadata(client, TUF_ROOT)),
     };
 
-    TRY(tuf_client_target_file(client, &fetch, name, &artifact.file, why));
-    return artifact_get(&artifact, source, folder, why);
+    TRY(tuf_client_target_file(client, &fetch, name, &wanted.file, why));
+    return target_folder_get(folder, &wanted, source, why);
 }
 
 static enum err download_all(const struct options *options, struct tuf_client *client,
                              struct source *source, struct why *why)
 {
-    struct artifact_folder folder = {.path = options_path(options, "target_dir")};
+    struct target_folder folder = {.path = options_path(options, "target_dir")};
     const char *const *names;
     size_t count;
 

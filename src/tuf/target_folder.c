@@ -1,4 +1,4 @@
-#include "tuf/artifact.h"
+#include "tuf/target_folder.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -99,24 +99,24 @@ static void file_name(const char *target, char out[FILE_NAME_SIZE])
 }
 
 /* "dir/HASH.name", or the name as it is. */
-static char *url_path(const struct artifact *artifact)
+static char *url_path(const struct wanted_target *wanted)
 {
-    const char *slash = strrchr(artifact->name, '/');
-    const char *base = slash ? slash + 1 : artifact->name;
-    size_t room = strlen(artifact->name) + 2 * DIGEST_SIZE_MAX + 2;
+    const char *slash = strrchr(wanted->name, '/');
+    const char *base = slash ? slash + 1 : wanted->name;
+    size_t room = strlen(wanted->name) + 2 * DIGEST_SIZE_MAX + 2;
     char hash[2 * DIGEST_SIZE_MAX + 1];
     char *path = malloc(room);
 
     CHECK(path);
-    if (artifact->file.has_sha256)
-        hex_print((struct span){artifact->file.sha256, DIGEST_SIZE}, hash);
+    if (wanted->file.has_sha256)
+        hex_print((struct span){wanted->file.sha256, DIGEST_SIZE}, hash);
     else
-        hex_print((struct span){artifact->file.sha512, SHA512_SIZE}, hash);
-    if (artifact->hash_in_url)
-        (void)snprintf(path, room, "%.*s%s.%s", (int)(base - artifact->name), artifact->name, hash,
+        hex_print((struct span){wanted->file.sha512, SHA512_SIZE}, hash);
+    if (wanted->hash_in_url)
+        (void)snprintf(path, room, "%.*s%s.%s", (int)(base - wanted->name), wanted->name, hash,
                        base);
     else
-        (void)snprintf(path, room, "%s", artifact->name);
+        (void)snprintf(path, room, "%s", wanted->name);
     return path;
 }
 
@@ -138,7 +138,7 @@ static enum err read_through(struct flow *flow, int fd)
     return got < 0 ? ERR_STORAGE : err;
 }
 
-static bool is_there(const struct artifact *artifact, const char *path)
+static bool is_there(const struct wanted_target *wanted, const char *path)
 {
     FILE_CLEANUP int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat facts;
@@ -146,9 +146,9 @@ static bool is_there(const struct artifact *artifact, const char *path)
     enum err err;
 
     if (fd < 0 || fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode) ||
-        (uint64_t)facts.st_size != artifact->file.length)
+        (uint64_t)facts.st_size != wanted->file.length)
         return false;
-    flow = flow_open(&artifact->file, -1);
+    flow = flow_open(&wanted->file, -1);
     err = read_through(&flow, fd);
     if (err == ERR_OK)
         err = flow_end(&flow, NULL);
@@ -170,13 +170,13 @@ static enum err take(void *self, struct span bytes)
     return flow_take(&transfer->flow, bytes, transfer->why);
 }
 
-static enum err fetch_to(const struct artifact *artifact, struct source *source, int fd,
+static enum err fetch_to(const struct wanted_target *wanted, struct source *source, int fd,
                          struct why *why)
 {
     struct why reason = {0};
-    struct transfer transfer = {.flow = flow_open(&artifact->file, fd), .why = &reason};
+    struct transfer transfer = {.flow = flow_open(&wanted->file, fd), .why = &reason};
     const struct http_sink sink = {.take = take, .self = &transfer};
-    char *path = url_path(artifact);
+    char *path = url_path(wanted);
     enum err err = source_get_target(source, path, &sink, why);
 
     if (reason.text[0] != '\0')
@@ -214,7 +214,7 @@ static bool set_time(int fd, struct timespec *latest)
 }
 
 static enum err put_in_place(int fd, const char *temporary, const char *path,
-                             struct artifact_folder *folder, struct why *why)
+                             struct target_folder *folder, struct why *why)
 {
     if (fchmod(fd, 0644) != 0 || !set_time(fd, &folder->latest) || fsync(fd) != 0)
         return file_failed(why, "write", temporary);
@@ -223,8 +223,8 @@ static enum err put_in_place(int fd, const char *temporary, const char *path,
     return file_sync_directory(folder->path, why);
 }
 
-static enum err fetch(const struct artifact *artifact, struct source *source,
-                      struct artifact_folder *folder, const char *path, struct why *why)
+static enum err fetch(const struct wanted_target *wanted, struct source *source,
+                      struct target_folder *folder, const char *path, struct why *why)
 {
     char temporary[PATH_MAX];
     FILE_CLEANUP int fd = file_temporary(folder->path, temporary, sizeof temporary, why);
@@ -232,7 +232,7 @@ static enum err fetch(const struct artifact *artifact, struct source *source,
 
     if (fd < 0)
         return ERR_STORAGE;
-    err = fetch_to(artifact, source, fd, why);
+    err = fetch_to(wanted, source, fd, why);
     if (err == ERR_OK)
         err = put_in_place(fd, temporary, path, folder, why);
     if (err != ERR_OK)
@@ -240,20 +240,19 @@ static enum err fetch(const struct artifact *artifact, struct source *source,
     return err;
 }
 
-enum err artifact_get(const struct artifact *artifact, struct source *source,
-                      struct artifact_folder *folder, struct why *why)
+enum err target_folder_get(struct target_folder *folder, const struct wanted_target *wanted,
+                           struct source *source, struct why *why)
 {
     char name[FILE_NAME_SIZE], path[PATH_MAX];
 
-    file_name(artifact->name, name);
+    file_name(wanted->name, name);
     if (file_join(folder->path, name, path, sizeof path) != ERR_OK)
         return say(why, ERR_TOO_BIG, NULL, "%.100s/%.100s: the path is too long", folder->path,
                    name);
-    if (is_there(artifact, path))
+    if (is_there(wanted, path))
         return ERR_OK;
-    if (artifact->file.unmatchable || (!artifact->file.has_sha256 && !artifact->file.has_sha512))
+    if (wanted->file.unmatchable || (!wanted->file.has_sha256 && !wanted->file.has_sha512))
         return say(why, ERR_CORRUPT, NULL, "target %.80s: has no hash of a known kind",
-                   artifact->name);
-    return say_where(why, fetch(artifact, source, folder, path, why), "target %.80s",
-                     artifact->name);
+                   wanted->name);
+    return say_where(why, fetch(wanted, source, folder, path, why), "target %.80s", wanted->name);
 }
