@@ -170,7 +170,7 @@ static void test_what_is_stored_opens_in_its_place_only(void **state)
     assert_int_equal(ready(place), ERR_INVALID);
     assert_int_equal(bring(place, "box@2.0", content_key), ERR_OK); /* mends it */
     assert_int_equal(ready(place), ERR_OK);
-    assert_int_equal(wrap(place, &out), ERR_TOO_BIG);               /* behind the first one */
+    assert_int_equal(wrap(place, &out), ERR_TOO_BIG); /* behind the first one */
     out.size = 0, out.overflow = false;
     assert_int_equal(wrap(place, &out), ERR_OK);
     (void)stage_number(&place->stage, "UPDATE release SET plain_sha256 = zeroblob(32)"
