@@ -12,7 +12,8 @@
 #include "trust/metadata_form.h"
 #include "trust/path_pattern.h"
 
-#define BIN_BITS_MAX 32u /* TAP 15 */
+#define BIN_BITS_MAX    32u    /* TAP 15 */
+#define BINS_LISTED_MAX 65536u /* more are found by a path only, never one after the other */
 
 /* The parts of the succinct form. */
 struct bins {
@@ -110,7 +111,7 @@ static bool next_bin(const json_t *delegations, const struct bins *bins, const c
 {
     uint64_t bin = target ? bin_for(bins, target) : *at;
 
-    if (*at >= (target ? 1 : bins->count))
+    if (*at >= (target ? 1 : bins->count) || (!target && bins->count > BINS_LISTED_MAX))
         return false;
     ++*at;
     fill_bin(delegations, bins, bin, out);

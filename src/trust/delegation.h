@@ -22,8 +22,9 @@ struct tuf_delegation {
     bool terminating;
 };
 
-/* The first delegation at or behind `*at` (0 at first) that is for the path `target`, or of any
- * if `target` is NULL; `*at` moves behind it. False: there is none. */
+/* The first delegation at or behind `*at` (0 at first) that is for the path `target`, or any if
+ * `target` is NULL (but none of more than 65,536 bins); `*at` moves behind it. False: there is
+ * none. */
 bool tuf_delegation_next(const struct tuf_metadata *targets, const char *target, uint64_t *at,
                          struct tuf_delegation *out) MUST_USE;
 
