@@ -86,6 +86,31 @@ struct issuer_ops {
     struct span (*ca)(void *self);
 };
 
+/* Keys that the server signs with itself, by what they sign. */
+enum online_key {
+    ONLINE_SNAPSHOT,
+    ONLINE_TIMESTAMP,
+    ONLINE_ASSIGNMENT,
+    ONLINE_KEY_COUNT
+};
+
+#define ONLINE_KEYS_MAX 16u /* newer ones of a kind: a change a year, and some by mistake */
+
+/* Keys that were made after the first one, by age. */
+struct online_ring {
+    const struct key *at[ONLINE_KEYS_MAX];
+    uint32_t count;
+};
+
+struct online_ops {
+    void *self;
+
+    /* Make key number `number` (2 for the first newer one), durably; it lives as long as the app.
+     */
+    enum err (*make)(void *self, enum online_key kind, uint32_t number, const struct key **out,
+                     struct why *why);
+};
+
 /* Any `ops` whose functions are NULL is simply not told. Everything is borrowed. */
 struct app_config {
     struct db *db; /* open and migrated */
@@ -95,6 +120,8 @@ struct app_config {
     struct publish_ops publish;
     struct shelf_ops shelf;
     const struct key *snapshot_key, *timestamp_key; /* NULL: metadata is not renewed */
+    struct online_ring newer[ONLINE_KEY_COUNT];     /* see app/online_key.h */
+    struct online_ops keys;
     const struct key *assignment_key; /* Ed25519, signs orders to devices; NULL: they go unsigned */
     const uint8_t *content_storage_key; /* 32 bytes: content keys are kept under it; NULL: none */
     uint32_t poll_interval_s;           /* 0: POLL_INTERVAL_DEFAULT_S */
@@ -161,6 +188,7 @@ struct app_tenant {
     struct policy *policy;     /* what its signers state beyond releases, see app/rules.h */
     bool policy_stale;         /* and that is to be read again */
     struct why policy_trouble; /* why it could not be read; "" it could */
+    struct utc expiring_due;   /* what runs out is told again then, see app/expiring.h */
 };
 
 struct app {

@@ -6,6 +6,7 @@
 #include "app/course.h"
 #include "app/device.h"
 #include "app/facts.h"
+#include "app/online_key.h"
 #include "app/rules.h"
 #include "app/sign.h"
 #include "base/check.h"
@@ -235,7 +236,7 @@ static enum err root_version(struct app *app, int64_t tenant, uint32_t *out)
     struct metadata_row root;
     enum err err = store_metadata_find(app->db, tenant, METADATA_ROOT, 0, &root);
 
-    *out = err == ERR_OK ? root.version : 0;
+    *out = err == ERR_OK ? (uint32_t)root.version : 0;
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
@@ -286,12 +287,15 @@ static enum err sign(struct polling *polling)
 {
     struct device_call *call = polling->call;
     struct buf signed_bytes = buf_over(call->mandate, sizeof call->mandate);
-    const struct key *key = polling->app->config.assignment_key;
+    const struct key *key;
     uint8_t wrap[WRAP_SIZE_MAX];
     struct buf content_key = buf_over(wrap, sizeof wrap);
     struct mandate mandate;
 
-    if (!key || !changes_the_device(polling->out))
+    if (!changes_the_device(polling->out))
+        return ERR_OK;
+    TRY(online_key_for_mandates(polling->app, call->device.tenant, &key));
+    if (!key)
         return ERR_OK;
     TRY(wrap_content_key(polling, &content_key));
     if (!changes_the_device(polling->out))

@@ -28,6 +28,29 @@ struct published {
 enum err publish_targets(struct app *app, int64_t tenant, const char *actor, struct span bytes,
                          struct utc now, struct published *out, struct why *why) MUST_USE;
 
+/* A list of a role that targets delegate to. One that the present targets do not vouch for waits
+ * for targets that do (at most one a role; not yet checked further), and becomes current with them;
+ * targets that delegate to a role without a good list are refused (ERR_CONFLICT). The same bytes
+ * again are no error. Otherwise as for targets. ERR_INVALID: no such name for a role. */
+struct delegated_upload {
+    const char *role;
+    struct span bytes;
+};
+struct delegated {
+    uint64_t version;
+    bool waits;
+    struct published published;
+};
+enum err publish_delegated(struct app *app, int64_t tenant, const char *actor,
+                           const struct delegated_upload *upload, struct utc now,
+                           struct delegated *out, struct why *why) MUST_USE;
+
+/* The newest list of a role as `targets` vouch for it, which the caller closes; NULL: none. */
+struct tuf_metadata;
+enum err publish_delegated_newest(struct app *app, int64_t tenant,
+                                  const struct tuf_metadata *targets, const char *role,
+                                  struct tuf_metadata **out) MUST_USE;
+
 /* The newest bytes of a role, which the caller frees; none is no error. */
 enum err publish_newest(struct app *app, int64_t tenant, enum metadata_role role,
                         struct tuf_bytes *out) MUST_USE;

@@ -83,15 +83,7 @@ static enum err retire_blobs(struct app *app, struct utc now)
 
 static enum err retire_metadata(struct app *app, int64_t tenant, enum metadata_role role)
 {
-    struct metadata_row newest;
-    enum err err = store_metadata_find(app->db, tenant, role, 0, &newest);
-
-    if (err == ERR_NOT_FOUND)
-        return ERR_OK;
-    TRY(err);
-    if (newest.version <= SNAPSHOTS_KEPT)
-        return ERR_OK;
-    return store_metadata_prune(app->db, tenant, role, newest.version - SNAPSHOTS_KEPT);
+    return store_metadata_prune(app->db, tenant, role, SNAPSHOTS_KEPT);
 }
 
 static struct utc before(struct utc now, int64_t ms)

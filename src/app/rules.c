@@ -8,14 +8,49 @@
 #include "store/release.h"
 #include "trust/metadata.h"
 
+#define ASKED_MAX        8u  /* roles that may state something; two do in our own repositories */
 #define ROLLOUTS_AT_ONCE 64u /* open rollouts read at a time */
 
 /* ---- reading ---- */
 
+/* Lists of delegated roles that were asked for, kept until all is read. */
+struct asked {
+    struct app *app;
+    int64_t tenant;
+    const struct tuf_metadata *targets;
+    struct tuf_metadata *lists[ASKED_MAX];
+    size_t count;
+    enum err err; /* the database's, if it failed */
+};
+
+static const struct tuf_metadata *ask_role(void *self, const char *name)
+{
+    struct asked *asked = self;
+    struct tuf_metadata *list = NULL;
+
+    if (asked->count == ASKED_MAX || asked->err != ERR_OK)
+        return NULL;
+    asked->err = publish_delegated_newest(asked->app, asked->tenant, asked->targets, name, &list);
+    if (list)
+        asked->lists[asked->count++] = list;
+    return list;
+}
+
+static enum err read_statements(struct app *app, int64_t tenant, const struct tuf_metadata *targets,
+                                struct policy *out, struct why *why)
+{
+    struct asked asked = {.app = app, .tenant = tenant, .targets = targets};
+    const struct policy_source source = {.targets = targets, .self = &asked, .role = ask_role};
+    enum err err = policy_read(&source, out, why);
+
+    for (size_t i = 0; i < asked.count; i++)
+        tuf_metadata_close(asked.lists[i]);
+    return asked.err == ERR_OK ? err : asked.err;
+}
+
 /* ERR_OK also when there is nothing to read yet. */
 static enum err read_policy(struct app *app, int64_t tenant, struct policy *out, struct why *why)
 {
-    struct policy_source source = {0};
     struct tuf_metadata *targets;
     struct tuf_bytes bytes;
     enum err err;
@@ -27,8 +62,7 @@ static enum err read_policy(struct app *app, int64_t tenant, struct policy *out,
     tuf_bytes_done(&bytes);
     if (err != ERR_OK)
         return err;
-    source.targets = targets;
-    err = policy_read(&source, out, why);
+    err = read_statements(app, tenant, targets, out, why);
     tuf_metadata_close(targets);
     return err;
 }

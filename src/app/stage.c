@@ -328,7 +328,7 @@ int64_t stage_release(struct stage *stage, const char *version)
                               .length = 1000,
                               .plain_length = 1000,
                               .chunk_size = 1024,
-                              .targets_version = 1,
+                              .listing = 1,
                               .security_version = 1,
                               .created = stage->now};
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "app/course.h"
+#include "app/expiring.h"
 #include "app/deeds.h"
 #include "app/facts.h"
 #include "app/publish.h"
@@ -130,6 +131,8 @@ static enum err tick_tenants(struct app *app, struct utc now)
     TRY(app_find_tenants(app));
     for (size_t i = 0; i < app->tenants_count; i++)
         TRY(renew_online(app, app->tenants[i].id, now));
+    for (size_t i = 0; i < app->tenants_count; i++)
+        TRY(expiring_tell(app, app->tenants[i].id, now));
     return ERR_OK;
 }
 
@@ -141,7 +144,7 @@ static void forget_what_is_due(struct app *app)
 
     app->retire_due = app->recount_due = app->renewals_due = app->scan_due = now;
     for (size_t i = 0; i < app->tenants_count; i++)
-        app->tenants[i].online_due = now;
+        app->tenants[i].online_due = app->tenants[i].expiring_due = now;
 }
 
 enum err app_tick(struct app *app, struct utc now)

@@ -88,7 +88,9 @@ static struct check check_disk(struct api_call *call)
     return check;
 }
 
-/* Before anything is published there is nothing to expire. */
+/* Before anything is published there is nothing to expire. Even what has expired is no failure of
+ * the server, which answers, decides and takes what signers bring: whoever restarts or replaces a
+ * server that fails its check would cure nothing. It is a warning. */
 static struct check check_metadata(struct api_call *call)
 {
     static const char *const names[METADATA_ROLE_COUNT] = {"root", "targets", "snapshot",
@@ -103,13 +105,12 @@ static struct check check_metadata(struct api_call *call)
 
         if (left_ms >= EXPIRY_LOW_MS)
             continue;
+        check.health = HEALTH_DEGRADED;
         if (left_ms <= 0) {
-            check.health = HEALTH_FAILED;
             (void)snprintf(check.detail, sizeof check.detail,
                            "%s has expired; devices refuse every update", names[role]);
             return check;
         }
-        check.health = HEALTH_DEGRADED;
         (void)snprintf(check.detail, sizeof check.detail, "%s expires in %s", names[role],
                        quantity_print_duration(left_ms / 1000, left));
     }
@@ -133,6 +134,12 @@ enum err api_health(struct api_call *call)
         out_text(&out, "status", health_name(checks[i].health));
         out_text(&out, "detail", checks[i].detail);
         out_object_end(&out);
+    }
+    out_array_end(&out);
+    out_array(&out, "warnings");
+    for (size_t i = 0; i < COUNT_OF(checks); i++) {
+        if (checks[i].health != HEALTH_OK)
+            out_text(&out, NULL, checks[i].detail);
     }
     out_array_end(&out);
     out_finish(&out);

@@ -141,7 +141,8 @@ api_handler api_selector_check, api_rollouts, api_rollout_create, api_rollout, a
     api_rollout_report;
 /* api_releases.c */
 api_handler api_releases, api_release, api_content_key, api_trust, api_trust_root,
-    api_trust_targets, api_blob, api_blob_put;
+    api_trust_targets, api_trust_delegated, api_trust_online_key, api_trust_expiring, api_blob,
+    api_blob_put;
 /* api_events.c */
 api_handler api_rollout_events, api_events, api_audit_events;
 /* api_audit.c */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "app/deeds.h"
+#include "app/expiring.h"
 #include "base/check.h"
 #include "server/api_call.h"
 #include "server/stats.h"
@@ -117,6 +118,29 @@ static enum err put_metadata(struct api_call *call)
     return ERR_OK;
 }
 
+/* Everything signed, delegated lists by the name of their role. */
+static enum err put_trust(struct api_call *call)
+{
+    const struct expiring_wanted wanted = {
+        .tenant = call->tenant, .now = call->now, .max = EXPIRING_ROWS_MAX};
+    struct expiring_row *rows = calloc(EXPIRING_ROWS_MAX, sizeof *rows);
+    uint32_t count = 0;
+    enum err err;
+
+    CHECK(rows);
+    err = store_expiring(call->app->db, &wanted, rows, &count);
+    head(call, "trust_expires_seconds", "gauge", "Seconds until a signed file expires, by role");
+    for (uint32_t i = 0; err == ERR_OK && i < count; i++) {
+        if (rows[i].kind == EXPIRING_TOKEN || rows[i].kind == EXPIRING_CLAIM)
+            continue;
+        labelled(call, "trust_expires_seconds", "role",
+                 rows[i].name[0] ? rows[i].name : expiring_kind_name(rows[i].kind),
+                 (rows[i].expires.ms - call->now.ms) / 1000);
+    }
+    free(rows);
+    return err;
+}
+
 static enum err put_audit(struct api_call *call)
 {
     struct audit_head audit;
@@ -188,6 +212,7 @@ enum err api_metrics(struct api_call *call)
     TRY(put_rollouts(call));
     TRY(put_assignments(call));
     TRY(put_metadata(call));
+    TRY(put_trust(call));
     TRY(put_audit(call));
     if (call->tenant != TENANT_DEFAULT)
         return ERR_OK; /* the process is its operator's business */

@@ -4,6 +4,7 @@
 
 static const char *const of_page[] = {"cursor", "limit", NULL};
 static const char *const of_devices[] = {"selector", "status", "cursor", "limit", NULL};
+static const char *const of_radar[] = {"on", "within_days", NULL};
 static const char *const of_states[] = {"state", "cursor", "limit", NULL};
 
 #define API "/api/v1"
@@ -59,6 +60,12 @@ static const struct api_route routes[] = {
      "publishRoot", "trust.root", api_trust_root, NULL},
     {METHOD_POST, API "/trust/targets", PERMISSION_RELEASE_PUBLISH, ROUTE_JSON | ROUTE_LARGE,
      "publishTargets", "trust.targets", api_trust_targets, NULL},
+    {METHOD_POST, API "/trust/targets/{role}", PERMISSION_RELEASE_PUBLISH,
+     ROUTE_JSON | ROUTE_LARGE, "publishDelegated", "trust.delegated", api_trust_delegated, NULL},
+    {METHOD_POST, API "/trust/online-keys/{role}", PERMISSION_TRUST_ROOT, 0, "makeOnlineKey",
+     "trust.key", api_trust_online_key, NULL},
+    {METHOD_GET, API "/trust/expiring", PERMISSION_READ, 0, "listExpiring", NULL,
+     api_trust_expiring, of_radar},
     {METHOD_GET, API "/blobs/{sha256}", PERMISSION_READ, 0, "getBlob", NULL, api_blob, NULL},
     {METHOD_PUT, API "/blobs/{sha256}", PERMISSION_RELEASE_PUBLISH, ROUTE_BYTES, "putBlob",
      "blob.put", api_blob_put, NULL},

@@ -54,7 +54,7 @@ static void add_release(struct world *world, const char *version)
                               .plain_length = 4,
                               .chunk_size = 65536,
                               .security_version = 1,
-                              .targets_version = 1,
+                              .listing = 1,
                               .created = world->now};
 
     memcpy(row.product, "pump", 5);

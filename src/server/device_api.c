@@ -1,5 +1,6 @@
 #include "server/device_api.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/device.h"
@@ -7,12 +8,15 @@
 #include "crypto/sha256.h"
 #include "os/say.h"
 #include "server/stats.h"
+#include "store/delegated.h"
 #include "store/metadata.h"
+#include "trust/delegation.h"
 #include "wire/wire.h"
 
-#define WHERE_SIZE_MAX 512u /* bytes of path and query; ours are far shorter */
-#define ROOM_SIZE      (2u * NATIVE_DER_SIZE_MAX + MESSAGE_SIZE_MAX)
-#define RETRY_S        10u /* after trouble of our own */
+#define WHERE_SIZE_MAX     512u /* bytes of path and query; ours are far shorter */
+#define ROOM_SIZE          (2u * NATIVE_DER_SIZE_MAX + MESSAGE_SIZE_MAX)
+#define VERSION_DIGITS_MAX 18u /* what fits 64 bits for certain */
+#define RETRY_S            10u /* after trouble of our own */
 
 struct device_handling {
     struct app *app;
@@ -159,6 +163,44 @@ static enum err upload_log(struct device_handling *handling)
                       handling->call.text, &handling->why);
 }
 
+/* "12" of "12.ROLE.json" and the rest behind it; false: not of that form. */
+static bool split_name(struct span name, uint64_t *version, struct span *rest)
+{
+    size_t at = 0;
+
+    *version = 0;
+    for (; at < name.size && at < VERSION_DIGITS_MAX && name.at[at] >= '0' && name.at[at] <= '9';
+         at++)
+        *version = *version * 10 + (uint64_t)(name.at[at] - '0');
+    *rest = (struct span){name.at + at, name.size - at};
+    return *version > 0 && rest->size > 1 && rest->at[0] == '.';
+}
+
+/* The list of a delegated role, whose name is quoted as files are. */
+static enum err delegated_list(struct device_handling *handling, uint64_t version)
+{
+    int64_t tenant = handling->device.device.tenant;
+    struct delegated_names *names = calloc(1, sizeof *names);
+    char file[TUF_FILE_NAME_SIZE];
+    struct delegated_row row;
+    uint32_t i = 0;
+    enum err err;
+
+    CHECK(names);
+    err = store_delegated_names(handling->app->db, tenant, false, names);
+    while (err == ERR_OK && i < names->count &&
+           !(tuf_role_file_name(names->at[i], version, file) && span_is(handling->call.name, file)))
+        i++;
+    if (err == ERR_OK && i == names->count)
+        err = ERR_NOT_FOUND;
+    if (err == ERR_OK)
+        err = store_delegated_find(handling->app->db, tenant, names->at[i], version, &row);
+    if (err == ERR_OK)
+        handling->answer.bytes = row.bytes;
+    free(names);
+    return err;
+}
+
 /* "timestamp.json" or "12.ROLE.json"; the front answers from memory, so this is seldom asked. */
 static enum err metadata(struct device_handling *handling)
 {
@@ -168,29 +210,28 @@ static enum err metadata(struct device_handling *handling)
     } names[] = {{".root.json", METADATA_ROOT},
                  {".targets.json", METADATA_TARGETS},
                  {".snapshot.json", METADATA_SNAPSHOT}};
-    struct span name = handling->call.name;
     struct metadata_row row;
-    uint32_t version = 0;
-    size_t at = 0;
+    struct span rest;
+    uint64_t version;
 
     handling->answer.kind = ANSWER_BYTES;
-    if (span_is(name, "timestamp.json")) {
+    if (span_is(handling->call.name, "timestamp.json")) {
         TRY(store_metadata_find(handling->app->db, handling->device.device.tenant,
                                 METADATA_TIMESTAMP, 0, &row));
         handling->answer.bytes = row.bytes;
         return ERR_OK;
     }
-    for (; at < name.size && at < 9 && name.at[at] >= '0' && name.at[at] <= '9'; at++)
-        version = version * 10 + (uint32_t)(name.at[at] - '0');
-    for (size_t i = 0; version > 0 && i < COUNT_OF(names); i++) {
-        if (!span_is((struct span){name.at + at, name.size - at}, names[i].suffix))
+    if (!split_name(handling->call.name, &version, &rest))
+        return ERR_NOT_FOUND;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (!span_is(rest, names[i].suffix))
             continue;
         TRY(store_metadata_find(handling->app->db, handling->device.device.tenant, names[i].role,
                                 version, &row));
         handling->answer.bytes = row.bytes;
         return ERR_OK;
     }
-    return ERR_NOT_FOUND;
+    return delegated_list(handling, version);
 }
 
 static enum err fetch(struct device_handling *handling)

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -24,6 +26,7 @@
 #include "store/device.h"
 #include "store/migrate.h"
 
+#define NAME_SIZE   64u  /* bytes of a file name of ours, with NUL */
 #define PATH_SIZE   512u /* bytes of a path in the data directory, with NUL */
 #define SECRET_ROOM 128u /* bytes of a token with NUL */
 
@@ -34,6 +37,7 @@ struct server {
     char blobs_dir[PATH_SIZE], pki_dir[PATH_SIZE], tuf_dir[PATH_SIZE];
     struct pki *pki;
     struct key *audit_key, *assignment_key, *snapshot_key, *timestamp_key;
+    struct key *newer[ONLINE_KEY_COUNT][ONLINE_KEYS_MAX];
     uint8_t content_storage_key[AEAD_KEY_SIZE];
     struct db *db;
     struct blobs *blobs;
@@ -136,6 +140,75 @@ static enum err open_keys(struct server *server, struct utc now, struct why *why
     return own_key(server->tuf_dir, "timestamp.key", "timestamp.pub", &server->timestamp_key, why);
 }
 
+/* ---- Newer online keys ---- */
+
+struct online_place {
+    const char *directory;
+    const char *base; /* "timestamp": timestamp.key is the first, timestamp.2.key next */
+};
+
+static struct online_place place_of(struct server *server, enum online_key kind)
+{
+    switch (kind) {
+    case ONLINE_SNAPSHOT:
+        return (struct online_place){server->tuf_dir, "snapshot"};
+    case ONLINE_TIMESTAMP:
+        return (struct online_place){server->tuf_dir, "timestamp"};
+    case ONLINE_ASSIGNMENT:
+    case ONLINE_KEY_COUNT:
+        break;
+    }
+    return (struct online_place){server->pki_dir, "assignment"};
+}
+
+static void name_key(const struct online_place *place, uint32_t number, const char *suffix,
+                     char to[NAME_SIZE])
+{
+    (void)snprintf(to, NAME_SIZE, "%s.%" PRIu32 ".%s", place->base, number, suffix);
+}
+
+/* Make key number `number`, or open the one a crash left nameless to everybody but us. */
+static enum err make_online_key(void *self, enum online_key kind, uint32_t number,
+                                const struct key **out, struct why *why)
+{
+    struct server *server = self;
+    struct online_place place = place_of(server, kind);
+    char name[NAME_SIZE], public[NAME_SIZE];
+
+    CHECK(number >= 2 && number - 2 < ONLINE_KEYS_MAX);
+    name_key(&place, number, "key", name);
+    name_key(&place, number, "pub", public);
+    TRY(own_key(place.directory, name, public, &server->newer[kind][number - 2], why));
+    *out = server->newer[kind][number - 2];
+    return ERR_OK;
+}
+
+/* Those of earlier starts: numbers without a gap. */
+static enum err open_newer_keys(struct server *server, struct app_config *app, struct why *why)
+{
+    for (enum online_key kind = 0; kind < ONLINE_KEY_COUNT; kind++) {
+        struct online_place place = place_of(server, kind);
+        struct online_ring *ring = &app->newer[kind];
+        char name[NAME_SIZE], path[PATH_SIZE];
+
+        for (; ring->count < ONLINE_KEYS_MAX; ring->count++) {
+            name_key(&place, ring->count + 2, "key", name);
+            if (file_join(place.directory, name, path, sizeof path) != ERR_OK || !file_exists(path))
+                break;
+            TRY(make_online_key(server, kind, ring->count + 2, &ring->at[ring->count], why));
+        }
+    }
+    return ERR_OK;
+}
+
+static void close_newer_keys(struct server *server)
+{
+    for (size_t kind = 0; kind < ONLINE_KEY_COUNT; kind++) {
+        for (size_t i = 0; i < ONLINE_KEYS_MAX; i++)
+            key_close(server->newer[kind][i]);
+    }
+}
+
 /* ---- Data ---- */
 
 static enum err open_data(struct server *server, struct utc now, struct why *why)
@@ -162,6 +235,7 @@ static enum err open_app(struct server *server, struct why *why)
         .snapshot_key = server->snapshot_key,
         .timestamp_key = server->timestamp_key,
         .assignment_key = server->assignment_key,
+        .keys = {.self = server, .make = make_online_key},
         .content_storage_key = server->content_storage_key,
         .poll_interval_s = settings->poll_interval_s,
         .poll_jitter_percent = settings->poll_jitter_percent,
@@ -177,7 +251,9 @@ static enum err open_app(struct server *server, struct why *why)
                                 .shelf = server->shelf,
                                 .passes = server->passes,
                                 .stats = server->stats};
-    err = app_open(app, &config, why);
+    err = open_newer_keys(server, &config, why);
+    if (err == ERR_OK)
+        err = app_open(app, &config, why);
     if (err != ERR_OK) {
         free(app);
         return err;
@@ -386,6 +462,7 @@ void server_close(struct server *server)
     key_close(server->assignment_key);
     key_close(server->snapshot_key);
     key_close(server->timestamp_key);
+    close_newer_keys(server);
     pki_close(server->pki);
     file_close(&server->lock);
     free(server->stats);

@@ -3,9 +3,9 @@
 #include "base/buf.h"
 #include "base/check.h"
 
-#define COLUMNS                                                                                \
-    "id, product, version, target, hardware, bases, kind, security_version, security_floor,"   \
-    " length, sha256, plain_length, plain_sha256, chunk_size, chunks_sha256, targets_version," \
+#define COLUMNS                                                                              \
+    "id, product, version, target, hardware, bases, kind, security_version, security_floor," \
+    " length, sha256, plain_length, plain_sha256, chunk_size, chunks_sha256, listing,"       \
     " withdrawn, created_ms, seal, key_check"
 #define READ_COLUMNS COLUMNS ", length(content_key) > 0"
 
@@ -49,7 +49,7 @@ static void read_row(struct db *db, int64_t tenant, struct release_row *out)
     (void)db_column_digest(db, 12, out->plain_sha256);
     out->chunk_size = (uint32_t)db_column_int(db, 13);
     (void)db_column_digest(db, 14, out->chunks_sha256);
-    out->targets_version = (uint32_t)db_column_int(db, 15);
+    out->listing = (uint32_t)db_column_int(db, 15);
     out->withdrawn = db_column_int(db, 16) != 0;
     out->created.ms = db_column_int(db, 17);
     out->sealed = db_column_int(db, 18) != 0;
@@ -76,7 +76,7 @@ static void bind_row(struct db *db, const struct release_row *row, int64_t id)
     db_bind_bytes(db, row->plain_sha256, DIGEST_SIZE);
     db_bind_int(db, row->chunk_size);
     db_bind_bytes(db, row->chunks_sha256, DIGEST_SIZE);
-    db_bind_int(db, row->targets_version);
+    db_bind_int(db, row->listing);
     db_bind_int(db, row->withdrawn);
     db_bind_int(db, row->created.ms);
     db_bind_int(db, row->sealed ? (int64_t)row->alg + 1 : 0);
@@ -122,23 +122,32 @@ enum err store_release_key(struct db *db, int64_t tenant, int64_t id, struct buf
     return out->overflow ? ERR_TOO_BIG : ERR_OK;
 }
 
-enum err store_release_confirm(struct db *db, int64_t tenant, int64_t id, uint32_t targets_version)
+enum err store_release_next_listing(struct db *db, int64_t tenant, uint32_t *out)
 {
-    db_query(db, "UPDATE release SET targets_version = $1, withdrawn = 0"
+    db_query(db, "SELECT coalesce(max(listing), 0) + 1 FROM release WHERE tenant = $1");
+    db_bind_int(db, tenant);
+    TRY(db_one(db));
+    *out = (uint32_t)db_column_int(db, 0);
+    return ERR_OK;
+}
+
+enum err store_release_confirm(struct db *db, int64_t tenant, int64_t id, uint32_t listing)
+{
+    db_query(db, "UPDATE release SET listing = $1, withdrawn = 0"
                  " WHERE tenant = $2 AND id = $3");
-    db_bind_int(db, targets_version);
+    db_bind_int(db, listing);
     db_bind_int(db, tenant);
     db_bind_int(db, id);
     return db_run(db);
 }
 
-enum err store_release_withdraw_others(struct db *db, int64_t tenant, uint32_t targets_version,
+enum err store_release_withdraw_others(struct db *db, int64_t tenant, uint32_t listing,
                                        uint32_t *count)
 {
     db_query(db, "UPDATE release SET withdrawn = 1"
-                 " WHERE tenant = $1 AND targets_version <> $2 AND withdrawn = 0");
+                 " WHERE tenant = $1 AND listing <> $2 AND withdrawn = 0");
     db_bind_int(db, tenant);
-    db_bind_int(db, targets_version);
+    db_bind_int(db, listing);
     TRY(db_run(db));
     *count = (uint32_t)db_changed(db);
     return ERR_OK;

@@ -31,8 +31,8 @@ struct release_row {
     uint32_t alg;                   /* enum aead_kind of crypto/aead.h */
     uint8_t key_check[DIGEST_SIZE]; /* tells the right content key */
     bool key_present; /* the content key is here; not written by store_release_add() */
-    uint32_t targets_version;
-    bool withdrawn; /* the present targets.json does not list it any more */
+    uint32_t listing; /* the last that vouched for it; grows with every change of any list */
+    bool withdrawn;   /* the present targets.json does not list it any more */
     struct utc created;
 };
 
@@ -45,12 +45,15 @@ bool release_name_split(struct span name, struct span *product, struct span *ver
 /* Sets row->id. ERR_CONFLICT when product and version exist. */
 enum err store_release_add(struct db *db, struct release_row *row) MUST_USE;
 
-/* Still signed, by a newer targets.json. */
-enum err store_release_confirm(struct db *db, int64_t tenant, int64_t id,
-                               uint32_t targets_version) MUST_USE;
+/* The number of the next listing. */
+enum err store_release_next_listing(struct db *db, int64_t tenant, uint32_t *out) MUST_USE;
 
-/* Mark withdrawn whatever `targets_version` did not confirm; *count says how many. */
-enum err store_release_withdraw_others(struct db *db, int64_t tenant, uint32_t targets_version,
+/* Still signed, in a newer listing. */
+enum err store_release_confirm(struct db *db, int64_t tenant, int64_t id,
+                               uint32_t listing) MUST_USE;
+
+/* Mark withdrawn whatever `listing` did not confirm; *count says how many. */
+enum err store_release_withdraw_others(struct db *db, int64_t tenant, uint32_t listing,
                                        uint32_t *count) MUST_USE;
 
 /* ERR_NOT_FOUND. */

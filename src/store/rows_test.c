@@ -647,7 +647,7 @@ static void test_metadata_by_version(void **state)
     assert_true(span_is(back.bytes, "two"));
     assert_int_equal(store_metadata_find(*state, 1, METADATA_ROOT, 1, &back), ERR_OK);
     assert_true(span_is(back.bytes, "one"));
-    assert_int_equal(store_metadata_prune(*state, 1, METADATA_ROOT, 2), ERR_OK);
+    assert_int_equal(store_metadata_prune(*state, 1, METADATA_ROOT, 1), ERR_OK);
     assert_int_equal(store_metadata_find(*state, 1, METADATA_ROOT, 1, &back), ERR_NOT_FOUND);
 }
 

@@ -154,3 +154,10 @@ enum err tuf_accept_root(const struct tuf_metadata *old, struct span bytes, stru
 enum err tuf_accept_targets(const struct tuf_metadata *root, const struct tuf_metadata *old,
                             struct span bytes, struct utc now, struct tuf_metadata **out,
                             struct why *why) MUST_USE;
+
+/* The list of a role that `delegator`, trusted targets, delegate to: as for targets, and every
+ * target is one that the delegation covers. ERR_NOT_FOUND: no delegation to it; ERR_UNSUITABLE:
+ * it delegates further, which this keeper does not serve. */
+enum err tuf_accept_delegated(const struct tuf_metadata *delegator, const char *role,
+                              const struct tuf_metadata *old, struct span bytes, struct utc now,
+                              struct tuf_metadata **out, struct why *why) MUST_USE;

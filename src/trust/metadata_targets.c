@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "os/say.h"
+#include "trust/delegation.h"
 #include "trust/metadata_form.h"
 #include "trust/release_json.h"
 
@@ -115,6 +116,8 @@ enum err tuf_accept_root(const struct tuf_metadata *old, struct span bytes, stru
 
 struct acceptance {
     const struct tuf_metadata *targets;
+    const struct tuf_metadata *delegator; /* NULL: these are top-level targets */
+    const char *role;
     char release[TARGET_NAME_SIZE_MAX + 1]; /* "PRODUCT/VERSION/" of the last one seen */
 };
 
@@ -135,12 +138,30 @@ static enum err check_chunk_list(const struct tuf_metadata *targets, const struc
     return ERR_OK;
 }
 
+/* A target that the delegation does not cover would be listed and never found. */
+static enum err check_covered(const struct acceptance *acceptance, const char *name,
+                              struct why *why)
+{
+    struct tuf_delegation delegation;
+    uint64_t at = 0;
+
+    if (!acceptance->delegator)
+        return ERR_OK;
+    while (tuf_delegation_next(acceptance->delegator, name, &at, &delegation)) {
+        if (strcmp(delegation.role, acceptance->role) == 0)
+            return ERR_OK;
+    }
+    return say(why, ERR_UNTRUSTED, NULL, "target %s: is not for %.60s to list", name,
+               acceptance->role);
+}
+
 static enum err accept_target(void *self, const struct tuf_target *target, struct why *why)
 {
     struct acceptance *acceptance = self;
     const struct release_facts *facts = &target->facts;
     char release[sizeof acceptance->release];
 
+    TRY(check_covered(acceptance, target->name, why));
     if (!target->has_facts)
         return ERR_OK;
     (void)snprintf(release, sizeof release, "%s/%s/", facts->product, facts->version);
@@ -158,26 +179,58 @@ static enum err accept_target(void *self, const struct tuf_target *target, struc
     return check_chunk_list(acceptance->targets, target, why);
 }
 
-static enum err check_targets(const struct tuf_metadata *root, const struct tuf_metadata *old,
-                              const struct tuf_metadata *targets, struct utc now, struct why *why)
+static enum err check_newer(const struct tuf_metadata *old, const struct tuf_metadata *targets,
+                            struct why *why)
 {
-    struct acceptance acceptance = {.targets = targets};
+    if (!old || targets->version > old->version)
+        return ERR_OK;
+    return say(why, ERR_CONFLICT, NULL, "targets version %" PRIu64 " is not newer than %" PRIu64,
+               targets->version, old->version);
+}
 
-    TRY(tuf_verify_by_root(root, targets, why));
-    if (old && targets->version <= old->version)
-        return say(why, ERR_CONFLICT, NULL,
-                   "targets version %" PRIu64 " is not newer than %" PRIu64, targets->version,
-                   old->version);
-    TRY(check_fresh(targets, now, why));
-    return tuf_for_each_target(targets, accept_target, &acceptance, why);
+static enum err check_targets(const struct tuf_authority *authority, const struct tuf_metadata *old,
+                              struct acceptance *acceptance, struct utc now, struct why *why)
+{
+    TRY(tuf_verify(authority, acceptance->targets, why));
+    TRY(check_newer(old, acceptance->targets, why));
+    TRY(check_fresh(acceptance->targets, now, why));
+    return tuf_for_each_target(acceptance->targets, accept_target, acceptance, why);
 }
 
 enum err tuf_accept_targets(const struct tuf_metadata *root, const struct tuf_metadata *old,
                             struct span bytes, struct utc now, struct tuf_metadata **out,
                             struct why *why)
 {
+    struct tuf_authority authority = tuf_root_authority(root, TUF_TARGETS);
+    struct acceptance acceptance = {.targets = NULL};
     struct tuf_metadata *targets;
 
     TRY(tuf_metadata_read(TUF_TARGETS, bytes, &targets, why));
-    return give(check_targets(root, old, targets, now, why), targets, out);
+    acceptance.targets = targets;
+    return give(check_targets(&authority, old, &acceptance, now, why), targets, out);
+}
+
+enum err tuf_accept_delegated(const struct tuf_metadata *delegator, const char *role,
+                              const struct tuf_metadata *old, struct span bytes, struct utc now,
+                              struct tuf_metadata **out, struct why *why)
+{
+    struct acceptance acceptance = {.delegator = delegator, .role = role};
+    struct tuf_delegation delegation, further;
+    struct tuf_metadata *targets;
+    uint64_t at = 0;
+    enum err err;
+
+    if (!tuf_delegation_to(delegator, role, &delegation))
+        return say(why, ERR_NOT_FOUND, NULL, "targets version %" PRIu64 " do not delegate to %.60s",
+                   delegator->version, role);
+    TRY(tuf_metadata_read(TUF_TARGETS, bytes, &targets, why));
+    acceptance.targets = targets;
+    if (tuf_delegation_next(targets, NULL, &at, &further))
+        err = say(why, ERR_UNSUITABLE, NULL,
+                  "the list delegates further, to %.60s; only top-level "
+                  "targets may",
+                  further.role);
+    else
+        err = check_targets(&delegation.authority, old, &acceptance, now, why);
+    return give(say_where(why, err, "%.60s", role), targets, out);
 }

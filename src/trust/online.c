@@ -1,18 +1,20 @@
 #include "trust/online.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "os/say.h"
+#include "trust/delegation.h"
 #include "trust/envelope.h"
-#include "trust/metadata.h"
 #include "trust/tuf_key.h"
 
-/* One of the two online roles and what it says of the file below it. */
+#define VERSION_MAX (UINT64_C(1) << 53) /* beyond it JSON numbers are not the same to everybody */
+
+/* One of the two online roles and what it says of the files below it. */
 struct online_role {
     enum tuf_role role;
-    const char *lists; /* the name of the file below */
     const struct key *key;
     int64_t lifetime_ms;
     struct span last; /* the last one made, or empty */
@@ -34,31 +36,75 @@ static bool is_due(const struct tuf_metadata *last, int64_t lifetime_ms, struct 
     return left_ms <= lifetime_ms / 2 || left_ms > lifetime_ms;
 }
 
-static bool lists_the_same(const struct tuf_metadata *last, const char *name, struct span below,
-                           uint64_t below_version)
-{
-    struct tuf_file file;
+/* ---- What is listed ---- */
 
-    return tuf_listed_file(last, name, &file) && file.version == below_version &&
-           tuf_check_bytes(&file, below, NULL) == ERR_OK;
+static uint64_t version_in(const json_t *entry)
+{
+    return (uint64_t)json_integer_value(json_object_get(entry, "version"));
 }
 
-/* What clients would call a rollback is refused here already. */
-static enum err check_no_rollback(const struct tuf_metadata *last, const char *name,
-                                  uint64_t below_version, struct why *why)
+/* What clients would call a rollback is refused here already. What was listed and is not there any
+ * more, as after a restored backup, stays listed as it was. */
+static enum err keep_listed(const struct tuf_metadata *last, json_t *meta, struct why *why)
 {
-    struct tuf_file file;
+    json_t *old = json_object_get(tuf_metadata_signed(last), "meta"), *entry;
+    const char *name;
 
-    if (tuf_listed_file(last, name, &file) && file.version > below_version)
-        return say(why, ERR_CONFLICT, NULL,
-                   "%s version %" PRIu64 " would follow version %" PRIu64
-                   ", which was published already",
-                   name, below_version, file.version);
+    json_object_foreach(old, name, entry)
+    {
+        const json_t *now = json_object_get(meta, name);
+
+        if (!now)
+            CHECK(json_object_set(meta, name, entry) == 0);
+        else if (version_in(now) < version_in(entry))
+            return say(why, ERR_CONFLICT, NULL,
+                       "%.60s version %" PRIu64 " would follow version %" PRIu64
+                       ", which was published already",
+                       name, version_in(now), version_in(entry));
+    }
+    return ERR_OK;
+}
+
+static void list_file(json_t *meta, const char *role, struct span bytes, uint64_t version)
+{
+    char name[TUF_ROLE_NAME_SIZE_MAX + sizeof ".json"];
+
+    (void)snprintf(name, sizeof name, "%s.json", role);
+    CHECK(json_object_set_new(meta, name, tuf_file_to_json(bytes, version)) == 0);
+}
+
+static enum err list_roles(const struct online_state *state, json_t *meta, struct why *why)
+{
+    for (size_t i = 0; i < state->role_count; i++) {
+        struct tuf_metadata *list;
+
+        TRY(say_where(why, tuf_metadata_read(TUF_TARGETS, state->roles[i].bytes, &list, why), "%s",
+                      state->roles[i].role));
+        list_file(meta, state->roles[i].role, state->roles[i].bytes, tuf_metadata_version(list));
+        tuf_metadata_close(list);
+    }
+    return ERR_OK;
+}
+
+/* ---- Making ---- */
+
+/* Never one that devices may have seen, whatever this server remembers. */
+static enum err next_version(const struct tuf_metadata *last, struct utc now, uint64_t *out,
+                             struct why *why)
+{
+    uint64_t version = now.ms >= 1000 ? (uint64_t)now.ms / 1000 : 1;
+
+    if (last && tuf_metadata_version(last) >= version)
+        version = tuf_metadata_version(last) + 1;
+    if (version > VERSION_MAX)
+        return say(why, ERR_TOO_BIG, NULL,
+                   "version %" PRIu64 " is out of range; new online keys begin anew", version);
+    *out = version;
     return ERR_OK;
 }
 
 static enum err make(const struct online_role *role, const struct tuf_metadata *root,
-                     uint64_t version, struct span below, uint64_t below_version, struct utc now,
+                     uint64_t version, const json_t *meta, struct utc now,
                      struct online_result *out, struct why *why)
 {
     struct utc expires = {(now.ms + role->lifetime_ms) / 1000 * 1000};
@@ -67,9 +113,7 @@ static enum err make(const struct online_role *role, const struct tuf_metadata *
     char keyid[DIGEST_HEX_SIZE];
     enum err err;
 
-    CHECK(json_object_set_new(
-              tuf_envelope_signed(envelope), "meta",
-              json_pack("{s:o}", role->lists, tuf_file_to_json(below, below_version))) == 0);
+    CHECK(json_object_set_new(tuf_envelope_signed(envelope), "meta", json_deep_copy(meta)) == 0);
     tuf_key_id(role->key, keyid);
     err = tuf_envelope_sign(envelope, role->key, keyid, why);
     if (err == ERR_OK) {
@@ -88,33 +132,49 @@ static enum err make(const struct online_role *role, const struct tuf_metadata *
     return err;
 }
 
-/* The last one if it still serves, a new one otherwise. */
-static enum err keep_or_make(const struct online_role *role, const struct tuf_metadata *root,
-                             struct span below, uint64_t below_version, struct utc now,
-                             struct online_result *out, struct why *why)
+/* The last one made, if the root still vouches for its key; NULL otherwise. */
+static enum err read_last(const struct online_role *role, const struct tuf_metadata *root,
+                          struct tuf_metadata **out, struct why *why)
 {
-    struct tuf_metadata *last = NULL;
-    bool keep = false;
-    uint64_t version = 1;
-    enum err err = ERR_OK;
-
-    if (role->last.size > 0)
-        err = tuf_metadata_read(role->role, role->last, &last, why);
-    if (last) {
-        version = tuf_metadata_version(last) + 1;
-        if (tuf_verify_by_root(root, last, NULL) == ERR_OK) {
-            err = check_no_rollback(last, role->lists, below_version, why);
-            keep = lists_the_same(last, role->lists, below, below_version) &&
-                   !is_due(last, role->lifetime_ms, now);
-        }
+    *out = NULL;
+    if (role->last.size == 0)
+        return ERR_OK;
+    TRY(tuf_metadata_read(role->role, role->last, out, why));
+    if (tuf_verify_by_root(root, *out, NULL) != ERR_OK) {
+        tuf_metadata_close(*out);
+        *out = NULL;
     }
-    if (err == ERR_OK && keep)
+    return ERR_OK;
+}
+
+static bool still_serves(const struct online_role *role, const struct tuf_metadata *last,
+                         const json_t *meta, struct utc now)
+{
+    return json_equal(json_object_get(tuf_metadata_signed(last), "meta"), meta) &&
+           !is_due(last, role->lifetime_ms, now);
+}
+
+/* The last one if it still serves, a new one otherwise. `meta` gets what stays listed. */
+static enum err keep_or_make(const struct online_role *role, const struct tuf_metadata *root,
+                             json_t *meta, struct utc now, struct online_result *out,
+                             struct why *why)
+{
+    struct tuf_metadata *last;
+    uint64_t version = 0;
+    enum err err;
+
+    TRY(read_last(role, root, &last, why));
+    err = last ? keep_listed(last, meta, why) : ERR_OK;
+    if (err == ERR_OK && last && still_serves(role, last, meta, now)) {
         *out = (struct online_result){
             .version = tuf_metadata_version(last),
             .due = {tuf_metadata_expires(last).ms - role->lifetime_ms / 2},
         };
-    else if (err == ERR_OK)
-        err = make(role, root, version, below, below_version, now, out, why);
+    } else if (err == ERR_OK) {
+        err = next_version(last, now, &version, why);
+        if (err == ERR_OK)
+            err = make(role, root, version, meta, now, out, why);
+    }
     tuf_metadata_close(last);
     return err;
 }
@@ -124,25 +184,54 @@ static int64_t or_default(int64_t value, int64_t fallback)
     return value > 0 ? value : fallback;
 }
 
+static enum err make_snapshot(const struct online_state *state, const struct online_role *role,
+                              const struct tuf_metadata *root, const struct tuf_metadata *targets,
+                              struct utc now, struct online_result *out, struct why *why)
+{
+    json_t *meta = json_object();
+    enum err err;
+
+    CHECK(meta);
+    list_file(meta, tuf_role_name(TUF_TARGETS), state->targets, tuf_metadata_version(targets));
+    err = list_roles(state, meta, why);
+    if (err == ERR_OK)
+        err = keep_or_make(role, root, meta, now, out, why);
+    json_decref(meta);
+    return err;
+}
+
+static enum err make_timestamp(const struct online_role *role, const struct tuf_metadata *root,
+                               struct span snapshot, uint64_t snapshot_version, struct utc now,
+                               struct online_result *out, struct why *why)
+{
+    json_t *meta = json_object();
+    enum err err;
+
+    CHECK(meta);
+    list_file(meta, tuf_role_name(TUF_SNAPSHOT), snapshot, snapshot_version);
+    err = keep_or_make(role, root, meta, now, out, why);
+    json_decref(meta);
+    return err;
+}
+
 static enum err make_both(const struct online_state *state, const struct online_keys *keys,
                           const struct online_terms *terms, struct utc now,
                           const struct tuf_metadata *root, const struct tuf_metadata *targets,
                           struct online_made *out, struct why *why)
 {
     const struct online_role snapshot = {
-        TUF_SNAPSHOT, "targets.json", keys->snapshot,
+        TUF_SNAPSHOT, keys->snapshot,
         or_default(terms->snapshot_lifetime_ms, ONLINE_SNAPSHOT_LIFETIME_MS), state->snapshot};
     const struct online_role timestamp = {
-        TUF_TIMESTAMP, "snapshot.json", keys->timestamp,
+        TUF_TIMESTAMP, keys->timestamp,
         or_default(terms->timestamp_lifetime_ms, ONLINE_TIMESTAMP_LIFETIME_MS), state->timestamp};
     struct online_result first = {0}, second = {0};
     enum err err;
 
-    TRY(keep_or_make(&snapshot, root, state->targets, tuf_metadata_version(targets), now, &first,
-                     why));
-    err = keep_or_make(&timestamp, root,
-                       first.changed ? tuf_bytes_span(&first.bytes) : state->snapshot,
-                       first.version, now, &second, why);
+    TRY(make_snapshot(state, &snapshot, root, targets, now, &first, why));
+    err = make_timestamp(&timestamp, root,
+                         first.changed ? tuf_bytes_span(&first.bytes) : state->snapshot,
+                         first.version, now, &second, why);
     if (err != ERR_OK) {
         tuf_bytes_done(&first.bytes);
         return err;
@@ -157,6 +246,19 @@ static enum err make_both(const struct online_state *state, const struct online_
         .timestamp = second.bytes,
     };
     return ERR_OK;
+}
+
+bool online_is_named(const struct tuf_metadata *root, enum tuf_role role, const struct key *key)
+{
+    struct tuf_authority authority = tuf_root_authority(root, role);
+    char keyid[DIGEST_HEX_SIZE];
+
+    tuf_key_id(key, keyid);
+    for (size_t i = 0; i < json_array_size(authority.keyids); i++) {
+        if (strcmp(json_string_value(json_array_get(authority.keyids, i)), keyid) == 0)
+            return true;
+    }
+    return false;
 }
 
 enum err online_make(const struct online_state *state, const struct online_keys *keys,

@@ -36,6 +36,12 @@ static enum err publish(struct client_case *it, struct utc now, struct online_ma
     return ERR_OK;
 }
 
+/* Versions are seconds; 1 is the first one at the time of these tests. */
+static int number_of(uint64_t version)
+{
+    return (int)(version - (uint64_t)FORGE_NOW.ms / 1000) + 1;
+}
+
 /* "snapshot timestamp" versions, an asterisk behind those that were made now. */
 static void assert_published(struct client_case *it, struct utc now, const char *expected)
 {
@@ -45,11 +51,24 @@ static void assert_published(struct client_case *it, struct utc now, const char 
 
     if (err != ERR_OK)
         fail_msg("%s", it->why.text);
-    (void)snprintf(text, sizeof text, "%d%s %d%s", (int)made.snapshot_version,
-                   made.snapshot_changed ? "*" : "", (int)made.timestamp_version,
+    (void)snprintf(text, sizeof text, "%d%s %d%s", number_of(made.snapshot_version),
+                   made.snapshot_changed ? "*" : "", number_of(made.timestamp_version),
                    made.timestamp_changed ? "*" : "");
     assert_string_equal(text, expected);
     assert_true(made.due.ms > now.ms);
+}
+
+/* What the client has: versions of root and targets, numbers of the other two. */
+static void assert_current(struct client_case *it, int root, int timestamp, int snapshot,
+                           int targets)
+{
+    const uint64_t base = (uint64_t)FORGE_NOW.ms / 1000 - 1;
+    char expected[96];
+
+    (void)snprintf(expected, sizeof expected, "%d %llu %llu %d", root,
+                   (unsigned long long)(base + (uint64_t)timestamp),
+                   (unsigned long long)(base + (uint64_t)snapshot), targets);
+    assert_stored(it, expected);
 }
 
 static int open_without_online(void **state)
@@ -85,7 +104,7 @@ static void test_new_targets(void **state)
     forge_next(it->forge, TUF_TARGETS);
     assert_published(it, FORGE_NOW, "2* 2*");
     assert_int_equal(client_case_refresh(it), ERR_OK);
-    assert_stored(it, "1 2 2 2");
+    assert_current(it, 1, 2, 2, 2);
 }
 
 /* A day at a time for a hundred days: the client never finds anything expired. */
@@ -93,16 +112,19 @@ static void test_renewed_in_time(void **state)
 {
     struct client_case *it = *state;
     struct online_made made;
+    int snapshots = 0, timestamps = 0;
 
     for (int day = 0; day < 100; day++) {
         it->now.ms = FORGE_NOW.ms + day * DAY_MS;
         assert_int_equal(publish(it, it->now, &made), ERR_OK);
+        snapshots += made.snapshot_changed;
+        timestamps += made.timestamp_changed;
         assert_true(made.due.ms > it->now.ms && made.due.ms <= it->now.ms + 15 * DAY_MS);
         if (it->now.ms < FORGE_NOW.ms + 30 * DAY_MS) /* as long as the first root lives */
             assert_int_equal(client_case_refresh(it), ERR_OK);
     }
-    assert_int_equal(made.timestamp_version, 27); /* every 4th day, and with each snapshot */
-    assert_int_equal(made.snapshot_version, 7);   /* every 15th day, 30 days each */
+    assert_int_equal(timestamps, 27); /* every 4th day, and with each snapshot */
+    assert_int_equal(snapshots, 7);   /* every 15th day, 30 days each */
 }
 
 static void test_due_at_half_the_life(void **state)
@@ -112,7 +134,7 @@ static void test_due_at_half_the_life(void **state)
 
     assert_published(it, FORGE_NOW, "1* 1*");
     assert_published(it, (struct utc){FORGE_NOW.ms + half - 1}, "1 1");
-    assert_published(it, (struct utc){FORGE_NOW.ms + half}, "1 2*");
+    assert_published(it, (struct utc){FORGE_NOW.ms + half}, "1 302401*"); /* half a week on */
 }
 
 /* The server's clock ran ten years ahead for a while: what it made then is made anew. */
@@ -120,9 +142,9 @@ static void test_clock_that_was_ahead(void **state)
 {
     struct client_case *it = *state;
 
-    assert_published(it, (struct utc){FORGE_NOW.ms + 3650 * DAY_MS}, "1* 1*");
-    assert_published(it, FORGE_NOW, "2* 2*");
-    assert_published(it, FORGE_NOW, "2 2");
+    assert_published(it, (struct utc){FORGE_NOW.ms + 3650 * DAY_MS}, "315360001* 315360001*");
+    assert_published(it, FORGE_NOW, "315360002* 315360002*");
+    assert_published(it, FORGE_NOW, "315360002 315360002");
     assert_int_equal(client_case_refresh(it), ERR_OK);
 }
 
@@ -135,9 +157,9 @@ static void test_new_online_keys(void **state)
     forge_replace_keys(it->forge, TUF_SNAPSHOT);
     forge_replace_keys(it->forge, TUF_TIMESTAMP);
     forge_next(it->forge, TUF_ROOT);
-    assert_published(it, FORGE_NOW, "2* 2*");
+    assert_published(it, (struct utc){FORGE_NOW.ms + 1000}, "2* 2*");
     assert_int_equal(client_case_refresh(it), ERR_OK);
-    assert_stored(it, "2 2 2 1");
+    assert_current(it, 2, 2, 2, 1);
 }
 
 static void test_keys_the_root_does_not_name(void **state)
@@ -175,6 +197,151 @@ static void test_targets_never_go_back(void **state)
     assert_non_null(strstr(it->why.text, "would follow version 2"));
 }
 
+/* ---- A restored backup ---- */
+
+/* The server forgets a week of what it published, devices do not. */
+static void test_restored_backup(void **state)
+{
+    struct client_case *it = *state;
+    struct tuf_bytes snapshot, timestamp;
+
+    assert_published(it, FORGE_NOW, "1* 1*");
+    snapshot = tuf_bytes_copy(tuf_bytes_span(&it->forge->last[TUF_SNAPSHOT]));
+    timestamp = tuf_bytes_copy(tuf_bytes_span(&it->forge->last[TUF_TIMESTAMP]));
+    for (int i = 1; i <= 5; i++) { /* more than one a second at first */
+        forge_next(it->forge, TUF_TARGETS);
+        it->now.ms = FORGE_NOW.ms + i * DAY_MS / 2;
+        (void)client_case_refresh(it);
+        assert_int_equal(publish(it, it->now, &(struct online_made){0}), ERR_OK);
+        assert_int_equal(client_case_refresh(it), ERR_OK);
+    }
+    tuf_bytes_done(&it->forge->last[TUF_SNAPSHOT]);
+    tuf_bytes_done(&it->forge->last[TUF_TIMESTAMP]);
+    it->forge->last[TUF_SNAPSHOT] = snapshot; /* the backup; its signers publish their list again */
+    it->forge->last[TUF_TIMESTAMP] = timestamp;
+    it->now.ms += 60000;
+    assert_int_equal(publish(it, it->now, &(struct online_made){0}), ERR_OK);
+    if (client_case_refresh(it) != ERR_OK)
+        fail_msg("%s", it->why.text);
+}
+
+/* A clock of the year 2106 made versions that no later one could exceed for eighty years; new keys
+ * begin at the time again. */
+static void test_versions_that_ran_away(void **state)
+{
+    struct client_case *it = *state;
+
+    assert_published(it, (struct utc){FORGE_NOW.ms + 1000 * DAY_MS}, "86400001* 86400001*");
+    it->now.ms = FORGE_NOW.ms + 10000;
+    assert_published(it, it->now, "86400002* 86400002*");
+    assert_int_equal(client_case_refresh(it), ERR_OK);
+    forge_replace_keys(it->forge, TUF_SNAPSHOT);
+    forge_replace_keys(it->forge, TUF_TIMESTAMP);
+    forge_next(it->forge, TUF_ROOT);
+    assert_published(it, it->now, "11* 11*");
+    assert_int_equal(client_case_refresh(it), ERR_OK);
+    assert_current(it, 2, 11, 11, 1);
+}
+
+static void test_versions_have_an_end(void **state)
+{
+    struct client_case *it = *state;
+    struct online_made made;
+
+    assert_int_equal(publish(it, (struct utc){INT64_C(9007199254740993) * 1000}, &made),
+                     ERR_TOO_BIG);
+    assert_int_equal(publish(it, (struct utc){-5000}, &made), ERR_OK);
+    assert_int_equal(made.snapshot_version, 1);
+}
+
+/* ---- Delegated lists ---- */
+
+static struct tuf_bytes list_of(uint64_t version)
+{
+    json_t *envelope =
+        tuf_envelope_new(TUF_TARGETS, version, (struct utc){FORGE_NOW.ms + 400 * DAY_MS});
+    struct tuf_bytes bytes;
+
+    assert_int_equal(json_object_set_new(tuf_envelope_signed(envelope), "targets", json_object()),
+                     0);
+    bytes = tuf_envelope_bytes(envelope);
+    json_decref(envelope);
+    return bytes;
+}
+
+static enum err make_with(struct client_case *it, const char *const *roles,
+                          const uint64_t *versions, size_t count, struct online_made *made)
+{
+    struct forge *forge = it->forge;
+    struct online_role_file files[4];
+    struct tuf_bytes bytes[4];
+    struct online_state state = {
+        .root = tuf_bytes_span(&forge->last[TUF_ROOT]),
+        .targets = tuf_bytes_span(&forge->last[TUF_TARGETS]),
+        .roles = files,
+        .role_count = count,
+        .snapshot = tuf_bytes_span(&forge->last[TUF_SNAPSHOT]),
+        .timestamp = tuf_bytes_span(&forge->last[TUF_TIMESTAMP]),
+    };
+    const struct online_keys keys = {forge->roles[TUF_SNAPSHOT].keys[0],
+                                     forge->roles[TUF_TIMESTAMP].keys[0]};
+    enum err err;
+
+    for (size_t i = 0; i < count; i++) {
+        bytes[i] = list_of(versions[i]);
+        files[i] = (struct online_role_file){roles[i], tuf_bytes_span(&bytes[i])};
+    }
+    why_clear(&it->why);
+    err = online_make(&state, &keys, NULL, FORGE_NOW, made, &it->why);
+    for (size_t i = 0; i < count; i++)
+        tuf_bytes_done(&bytes[i]);
+    if (err == ERR_OK && made->snapshot_changed) {
+        tuf_bytes_done(&forge->last[TUF_SNAPSHOT]);
+        forge->last[TUF_SNAPSHOT] = made->snapshot;
+    }
+    if (err == ERR_OK && made->timestamp_changed) {
+        tuf_bytes_done(&forge->last[TUF_TIMESTAMP]);
+        forge->last[TUF_TIMESTAMP] = made->timestamp;
+    }
+    return err;
+}
+
+static uint64_t listed_version(struct client_case *it, const char *name)
+{
+    struct tuf_metadata *snapshot;
+    struct tuf_file file = {0};
+
+    assert_int_equal(tuf_metadata_read(TUF_SNAPSHOT, tuf_bytes_span(&it->forge->last[TUF_SNAPSHOT]),
+                                       &snapshot, NULL),
+                     ERR_OK);
+    (void)!tuf_listed_file(snapshot, name, &file);
+    tuf_metadata_close(snapshot);
+    return file.version;
+}
+
+static void test_delegated_lists(void **state)
+{
+    static const char *const roles[] = {"product-camera", "product-router", "policy"};
+    struct client_case *it = *state;
+    struct online_made made;
+
+    assert_int_equal(make_with(it, roles, (uint64_t[]){1, 1, 1}, 3, &made), ERR_OK);
+    assert_true(made.snapshot_changed && made.timestamp_changed);
+    assert_int_equal(listed_version(it, "product-router.json"), 1);
+    assert_int_equal(make_with(it, roles, (uint64_t[]){1, 1, 1}, 3, &made), ERR_OK);
+    assert_false(made.snapshot_changed || made.timestamp_changed);
+    assert_int_equal(make_with(it, roles, (uint64_t[]){1, 2, 1}, 3, &made), ERR_OK);
+    assert_true(made.snapshot_changed && made.timestamp_changed);
+    assert_int_equal(listed_version(it, "product-router.json"), 2);
+    assert_int_equal(make_with(it, roles, (uint64_t[]){1, 1, 1}, 3, &made), ERR_CONFLICT);
+    assert_non_null(strstr(it->why.text, "product-router.json version 1 would follow version 2"));
+    /* A restored server that has forgotten a role still lists it: clients insist on that. */
+    assert_int_equal(make_with(it, roles, (uint64_t[]){2}, 1, &made), ERR_OK);
+    assert_int_equal(listed_version(it, "product-camera.json"), 2);
+    assert_int_equal(listed_version(it, "product-router.json"), 2);
+    assert_int_equal(listed_version(it, "policy.json"), 1);
+}
+
 static void test_damaged_state(void **state)
 {
     struct client_case *it = *state;
@@ -198,6 +365,10 @@ int main(void)
         CASE(test_keys_the_root_does_not_name),
         CASE(test_targets_the_root_did_not_sanction),
         CASE(test_targets_never_go_back),
+        CASE(test_restored_backup),
+        CASE(test_versions_that_ran_away),
+        CASE(test_versions_have_an_end),
+        CASE(test_delegated_lists),
         CASE(test_damaged_state),
     };
 
