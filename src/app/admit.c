@@ -1,26 +1,11 @@
-/* Who is next: a stratified random order, the same for the whole life of a rollout.
- *
- * Devices are grouped into strata (hardware and running version). Within a stratum the order is
- * a hash of the rollout's seed and the device; between strata it is proportional, but the first
- * of every stratum comes before the second of any, so that even one device of a small cohort is
- * among the first. Ranks are given to everybody the rollout reaches, admitted or not, so that a
- * later ask continues where an earlier one ended. */
-#include <stdlib.h>
+/* Admission: who is next gets the release assigned, if it may have it at this moment. */
 #include <string.h>
 
 #include "app/course.h"
 #include "app/facts.h"
 #include "app/rules.h"
+#include "app/survey.h"
 #include "base/check.h"
-
-struct candidate {
-    int64_t device;
-    uint64_t stratum, order;
-    uint64_t place; /* in the whole order; ties by `order` */
-    bool previous_known;
-    uint8_t previous[DIGEST_SIZE];
-    bool eligible;
-};
 
 struct candidates {
     struct app *app;
@@ -28,8 +13,6 @@ struct candidates {
     const struct release_row *release;
     bool blocked; /* the release is, by its signers */
     struct utc now;
-    struct candidate *list;
-    size_t count, room;
 };
 
 /* Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (splitmix64). */
@@ -78,121 +61,62 @@ static enum err busy_elsewhere(struct candidates *all, const struct device_row *
 
 /* Most who are out of the question are so whatever they have been assigned; only for the others
  * that is looked up. */
-static enum err judge(struct candidates *all, const struct device_facts *facts, bool *eligible)
+static enum err judge(struct candidates *all, const struct device_row *device, bool takes_part,
+                      bool *eligible)
 {
-    const struct facts_case of = {.device = &facts->row,
+    const struct facts_case of = {.device = device,
                                   .rollout = all->row,
                                   .release = all->release,
                                   .selected = true,
                                   .blocked = all->blocked,
                                   .now = all->now};
+    enum err err = ERR_NOT_FOUND;
     struct assignment_row row;
     struct decide_room room;
-    bool busy;
 
     facts_for_decide(&of, &room);
     *eligible = decide_eligible(&room.facts, NULL);
     if (!*eligible)
         return ERR_OK;
-    if (facts->takes_part) {
-        TRY(store_assignment_of(all->app->db, facts->row.tenant, facts->row.id, all->row->id,
-                                &row));
+    if (takes_part)
+        err = store_assignment_of(all->app->db, device->tenant, device->id, all->row->id, &row);
+    if (err != ERR_NOT_FOUND) {
+        TRY(err);
         room.facts.assignment = &row.assignment;
     }
-    TRY(busy_elsewhere(all, &facts->row, &busy));
-    room.device.other_rollout = busy;
+    TRY(busy_elsewhere(all, device, &room.device.other_rollout));
     *eligible = decide_eligible(&room.facts, NULL);
     return ERR_OK;
 }
 
-static struct candidate *grow(struct candidates *all)
-{
-    if (all->count == all->room) {
-        size_t room = all->room > 0 ? 2 * all->room : 1024;
-        struct candidate *list = realloc(all->list, room * sizeof *list);
-
-        CHECK(list);
-        all->list = list;
-        all->room = room;
-    }
-    return &all->list[all->count++];
-}
-
-static enum err gather(void *self, const struct device_facts *facts)
+static enum err visit(void *self, const struct device_facts *facts, struct survey_device *device)
 {
     struct candidates *all = self;
-    struct candidate *candidate;
-    bool eligible;
 
-    TRY(judge(all, facts, &eligible));
-    candidate = grow(all);
-    *candidate = (struct candidate){.device = facts->row.id,
-                                    .stratum = stratum_of(facts),
-                                    .order = order_of(all->row, facts),
-                                    .previous_known = facts->row.running_known,
-                                    .eligible = eligible};
-    memcpy(candidate->previous, facts->row.running, DIGEST_SIZE);
-    return ERR_OK;
-}
-
-static int compare(uint64_t a, uint64_t b)
-{
-    return (a > b) - (a < b);
-}
-
-static int by_stratum(const void *a, const void *b)
-{
-    const struct candidate *left = a, *right = b;
-    int order = compare(left->stratum, right->stratum);
-
-    if (order == 0)
-        order = compare(left->order, right->order);
-    return order != 0 ? order : compare((uint64_t)left->device, (uint64_t)right->device);
-}
-
-static int by_place(const void *a, const void *b)
-{
-    const struct candidate *left = a, *right = b;
-    int order = compare(left->place, right->place);
-
-    if (order == 0)
-        order = compare(left->order, right->order);
-    return order != 0 ? order : compare((uint64_t)left->device, (uint64_t)right->device);
-}
-
-static void put_in_order(struct candidates *all)
-{
-    if (all->count == 0)
-        return;
-    qsort(all->list, all->count, sizeof *all->list, by_stratum);
-    for (size_t i = 0, first = 0; i < all->count; i = first) {
-        while (first < all->count && all->list[first].stratum == all->list[i].stratum)
-            first++;
-        for (size_t rank = 0; rank < first - i; rank++)
-            all->list[i + rank].place = ((uint64_t)rank << 32) / (first - i);
-    }
-    qsort(all->list, all->count, sizeof *all->list, by_place);
+    device->stratum = stratum_of(facts);
+    device->order = order_of(all->row, facts);
+    return judge(all, &facts->row, facts->takes_part, &device->eligible);
 }
 
 /* A fresh row, or the one it had when its slot was taken back. */
-static enum err row_for(struct candidates *all, const struct candidate *candidate,
+static enum err row_for(struct candidates *all, const struct device_row *device,
                         struct assignment_row *out, bool *fresh)
 {
     struct db *db = all->app->db;
-    enum err err = store_assignment_of(db, all->row->tenant, candidate->device, all->row->id, out);
+    enum err err = store_assignment_of(db, device->tenant, device->id, all->row->id, out);
 
     *fresh = err == ERR_NOT_FOUND;
     if (!*fresh)
         return err;
     *out = (struct assignment_row){.tenant = all->row->tenant,
-                                   .device = candidate->device,
+                                   .device = device->id,
                                    .rollout = all->row->id,
                                    .release = all->row->release};
     memcpy(out->target, all->release->plain_sha256, DIGEST_SIZE);
     return db_new_ids(db, out->tenant, "assignment", 1, &out->id);
 }
 
-static enum err assign(struct candidates *all, const struct candidate *candidate, uint8_t stage)
+static enum err assign(struct candidates *all, const struct device_row *device, uint8_t stage)
 {
     const struct assignment_policy policy = rollout_policy(&all->row->rollout);
     const struct assignment_event event = {
@@ -201,10 +125,10 @@ static enum err assign(struct candidates *all, const struct candidate *candidate
     struct assignment_row row;
     bool fresh;
 
-    TRY(row_for(all, candidate, &row, &fresh));
+    TRY(row_for(all, device, &row, &fresh));
     CHECK(assignment_step(&row.assignment, &event, &policy, &change) == ERR_OK); /* eligible */
-    row.previous_known = candidate->previous_known;
-    memcpy(row.previous, candidate->previous, DIGEST_SIZE);
+    row.previous_known = device->running_known;
+    memcpy(row.previous, device->running, DIGEST_SIZE);
     row.percent = 0;
     row.detail[0] = row.reason[0] = '\0';
     TRY(store_device_next_sequence(all->app->db, row.tenant, row.device, all->now, &row.sequence));
@@ -215,24 +139,59 @@ static enum err assign(struct candidates *all, const struct candidate *candidate
     return course_attach(all->app, &row);
 }
 
+/* What the survey has read of it may be a moment old. */
+static enum err assign_if_eligible(struct candidates *all, int64_t id, uint8_t stage,
+                                   struct admission *out)
+{
+    struct device_row device;
+    bool eligible;
+    enum err err = store_device_get(all->app->db, all->row->tenant, id, &device);
+
+    if (err == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(err);
+    TRY(judge(all, &device, true, &eligible));
+    if (!eligible)
+        return ERR_OK;
+    TRY(assign(all, &device, stage));
+    out->admitted++;
+    return ERR_OK;
+}
+
+/* Hands out up to `count` slots. What is left of a long list serves the next turn, too. */
+static enum err hand_out(struct candidates *all, struct survey *survey, uint8_t stage,
+                         uint32_t count, struct admission *out)
+{
+    enum err err = ERR_OK;
+    int64_t device;
+
+    while (err == ERR_OK && out->admitted < count && survey_next(survey, &device))
+        err = assign_if_eligible(all, device, stage, out);
+    if (err != ERR_OK || count < ROLLOUT_ADMIT_MAX || out->admitted < count)
+        survey_done(all->app, survey);
+    return err;
+}
+
 static enum err choose(struct candidates *all, uint8_t stage, uint32_t count, struct admission *out)
 {
-    struct selector selector;
-    const struct facts_question question = {
-        .selector = &selector, .release = all->release, .rollout = all->row->id};
+    const struct survey_question question = {.tenant = all->row->tenant,
+                                             .selector = span_of(all->row->selector),
+                                             .release = all->release,
+                                             .rollout = all->row->id};
+    struct survey *survey;
+    enum err err = survey_choose(all->app, &question, visit, all, all->now, &survey);
 
-    TRY(selector_parse(span_of(all->row->selector), &selector, NULL, NULL));
-    TRY(facts_each(all->app, all->row->tenant, &question, gather, all));
-    put_in_order(all);
-    out->selected = (uint32_t)all->count;
-    out->counted = true;
-    for (size_t i = 0; i < all->count && out->admitted < count; i++) {
-        if (!all->list[i].eligible)
-            continue;
-        TRY(assign(all, &all->list[i], stage));
-        out->admitted++;
+    if (err != ERR_OK && all->app->unfinished) { /* the next tick goes on */
+        all->app->unfinished = false;
+        all->app->more = true;
+        out->unfinished = true;
+        return ERR_OK;
     }
-    return ERR_OK;
+    TRY(err);
+    out->selected = survey_meant(survey);
+    out->counted = true;
+    app_scanned(all->app, all->now);
+    return hand_out(all, survey, stage, count, out);
 }
 
 enum err admit(struct app *app, const struct rollout_row *row, uint8_t stage, uint32_t count,
@@ -240,7 +199,6 @@ enum err admit(struct app *app, const struct rollout_row *row, uint8_t stage, ui
 {
     struct release_row release;
     struct candidates all = {.app = app, .row = row, .release = &release, .now = now};
-    enum err err;
 
     *out = (struct admission){0};
     if (row->rollout.admit_after.ms != 0 && !app_may_scan(app, now))
@@ -249,8 +207,5 @@ enum err admit(struct app *app, const struct rollout_row *row, uint8_t stage, ui
     TRY(rules_block(app, row->tenant, release.plain_sha256, &all.blocked));
     if (release.withdrawn || all.blocked)
         return ERR_OK;
-    err = choose(&all, stage, count, out);
-    app_scanned(app, now);
-    free(all.list);
-    return err;
+    return choose(&all, stage, count, out);
 }

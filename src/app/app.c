@@ -6,10 +6,13 @@
 
 #include "app/deeds.h"
 #include "app/publish.h"
+#include "app/survey.h"
 #include "base/check.h"
 #include "os/say.h"
 #include "store/account.h"
 #include "store/audit_log.h"
+
+CHECK_STATIC(SURVEYS_MAX == COUNT_OF(((struct app *)0)->surveys));
 
 /* ---- opening ---- */
 
@@ -83,6 +86,7 @@ void app_close(struct app *app)
         return;
     free(app->dirty);
     app_forget_tenants(app);
+    survey_forget_all(app);
     app->dirty = NULL;
     app->dirty_count = app->dirty_room = 0;
 }
@@ -102,6 +106,8 @@ enum err app_begin(struct app *app, struct why *why)
     app->dirty_mark = 0;
     app->refusals_new = app->refusals_mark = (struct app_refusals){0};
     app->refusal.set = false;
+    app->walk_left = SURVEY_SLICE;
+    app->unfinished = app->more = false;
     return app_db_failed(app, db_begin(app->db), why);
 }
 
@@ -121,7 +127,22 @@ enum err app_savepoint(struct app *app)
 {
     app->dirty_mark = app->dirty_count;
     app->refusals_mark = app->refusals_new;
+    app->unfinished = false;
     return db_savepoint(app->db);
+}
+
+bool app_wants_another_turn(struct app *app)
+{
+    if (!app->unfinished)
+        return false;
+    app->unfinished = false;
+    app->refusal.set = false;
+    return true;
+}
+
+bool app_has_more(const struct app *app)
+{
+    return app->more;
 }
 
 enum err app_release(struct app *app)

@@ -27,6 +27,7 @@
 
 struct key;    /* crypto/key.h */
 struct policy; /* trust/policy.h */
+struct survey; /* app/survey.h */
 
 /* What the fronts are told of a device, to answer its quiet polls without the engine. */
 struct device_presence {
@@ -211,6 +212,12 @@ struct app {
     /* Since the start: those that are durable, and of the batch, and as it was at the savepoint. */
     struct app_refusals refusals, refusals_new, refusals_mark;
 
+    /* Long walks over the fleet go on in slices, see app/survey.h. */
+    struct survey *surveys[16]; /* SURVEYS_MAX */
+    uint32_t walk_left;         /* devices that this transaction may still read */
+    bool unfinished;            /* the story needs another turn */
+    bool more;                  /* the tick has more to do at once */
+
     /* The tick's own memory; losing it costs a scan. */
     struct utc ticked; /* at the last tick */
     struct utc retire_due, recount_due, renewals_due;
@@ -234,6 +241,13 @@ void app_rollback(struct app *app);
 enum err app_savepoint(struct app *app) MUST_USE;
 enum err app_release(struct app *app) MUST_USE;
 enum err app_undo(struct app *app) MUST_USE;
+
+/* After a story that has failed and been undone: whether it is to be told again, from the start,
+ * in the next transaction. Then it has not been refused. */
+bool app_wants_another_turn(struct app *app);
+
+/* Whether another tick should follow at once. */
+bool app_has_more(const struct app *app);
 
 /* After app_undo(): the audit entry of the refusal, if the story left one and there are not too
  * many. */

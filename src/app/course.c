@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "app/deeds.h"
-#include "app/facts.h"
+#include "app/survey.h"
 #include "base/check.h"
 #include "os/say.h"
 
-#define WALK_PAGE 128u /* assignments read at a time */
+#define WALK_PAGE    128u /* assignments read at a time */
+#define REVERT_SLICE 384u /* devices told to go back in one turn */
 
 /* One event and all that follows from it. */
 struct course {
@@ -180,7 +181,7 @@ static enum err recall(struct course *course, struct assignment_row *page)
     return ERR_OK;
 }
 
-static enum err revert_one(struct course *course, struct assignment_row *row)
+static enum err revert_one(struct course *course, struct assignment_row *row, uint32_t *reverted)
 {
     const struct assignment_policy policy = rollout_policy(&course->row->rollout);
     const struct assignment_event event = {.kind = ASSIGNMENT_EV_REVERT, .now = course->now};
@@ -189,24 +190,28 @@ static enum err revert_one(struct course *course, struct assignment_row *row)
 
     if (assignment_step(&row->assignment, &event, &policy, &change) != ERR_OK)
         return ERR_OK; /* it has leave and has not used it: waited for */
+    (*reverted)++;
     TRY(keep(course, row, &change));
     return step(course, &moved, NULL);
 }
 
+/* Nobody is harmed by going back a turn later, so it is done in slices. */
 static enum err revert(struct course *course, struct assignment_row *page)
 {
     const struct rollout_row *row = course->row;
-    uint32_t count = WALK_PAGE;
+    uint32_t count = WALK_PAGE, reverted = 0;
     int64_t after = 0;
 
-    while (count == WALK_PAGE) {
+    while (count == WALK_PAGE && reverted < REVERT_SLICE) {
         TRY(store_assignment_list(course->app->db, row->tenant, row->id, ASSIGNMENTS_AWAY, after,
                                   WALK_PAGE, page, &count));
         for (uint32_t i = 0; i < count; i++) {
             after = page[i].id;
-            TRY(revert_one(course, &page[i]));
+            TRY(revert_one(course, &page[i], &reverted));
         }
     }
+    if (reverted >= REVERT_SLICE)
+        course->app->more = true;
     return ERR_OK;
 }
 
@@ -216,8 +221,12 @@ static enum err admit_some(struct course *course, const struct rollout_effect *e
     struct admission admission;
 
     TRY(admit(course->app, course->row, effect->stage, effect->count, course->now, &admission));
+    if (admission.unfinished)
+        return ERR_OK; /* as if the answer had been lost: the next tick asks again */
     event.count = admission.admitted;
     TRY(step(course, &event, NULL));
+    if (admission.admitted == ROLLOUT_ADMIT_MAX && rollout_room(&course->row->rollout) > 0)
+        course->app->more = true;
     if (!admission.counted || admission.selected == course->row->rollout.selected)
         return ERR_OK;
     event.kind = ROLLOUT_EV_SELECTED;
@@ -324,16 +333,24 @@ static enum err finish(struct course *course, const char *named, const char *rea
     return ERR_OK;
 }
 
-enum err course_count(struct app *app, const struct rollout_row *row, uint32_t *count)
+enum err course_count(struct app *app, const struct rollout_row *row, struct utc now,
+                      uint32_t *count)
 {
     struct release_row release;
-    struct selector selector;
-    const struct facts_question question = {
-        .selector = &selector, .release = &release, .rollout = row->id};
+    struct survey_result *found = malloc(sizeof *found);
+    const struct survey_question question = {.tenant = row->tenant,
+                                             .selector = span_of(row->selector),
+                                             .release = &release,
+                                             .rollout = row->id};
+    enum err err = store_release_get(app->db, row->tenant, row->release, &release);
 
-    TRY(store_release_get(app->db, row->tenant, row->release, &release));
-    TRY(selector_parse(span_of(row->selector), &selector, NULL, NULL));
-    return facts_count(app, row->tenant, &question, NULL, 0, NULL, count);
+    CHECK(found);
+    if (err == ERR_OK)
+        err = survey_count(app, &question, now, found, NULL);
+    if (err == ERR_OK)
+        *count = found->meant.count;
+    free(found);
+    return err;
 }
 
 static bool by_name(enum rollout_event_kind kind)
@@ -349,7 +366,7 @@ enum err course_event(struct app *app, struct rollout_row *row, enum rollout_eve
     char action[48];
 
     if (kind == ROLLOUT_EV_START || kind == ROLLOUT_EV_SELECTED) {
-        TRY(app_db_failed(app, course_count(app, row, &event.count), why));
+        TRY(app_db_failed(app, course_count(app, row, order->now, &event.count), why));
         app_scanned(app, order->now);
     }
     TRY(step(&course, &event, why));

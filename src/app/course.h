@@ -28,8 +28,9 @@ enum err course_assignment(struct app *app, struct assignment_row *row,
 
 struct admission {
     uint32_t admitted; /* devices */
-    uint32_t selected; /* devices the rollout reaches now; see struct facts_question */
+    uint32_t selected; /* devices the rollout reaches now; see struct survey_question */
     bool counted;      /* false: nobody was looked at */
+    bool unfinished;   /* the fleet is still being walked: ask again in the next turn */
 };
 
 /* ROLLOUT_ADMIT: choose up to `count` devices and assign them to `stage`. In app/admit.c. */
@@ -39,5 +40,7 @@ enum err admit(struct app *app, const struct rollout_row *row, uint8_t stage, ui
 /* What a change of an assignment means for its device: which one it has or shall get. */
 enum err course_attach(struct app *app, const struct assignment_row *row) MUST_USE;
 
-/* How many devices the rollout reaches, see struct facts_question. */
-enum err course_count(struct app *app, const struct rollout_row *row, uint32_t *count) MUST_USE;
+/* How many devices the rollout reaches, see struct survey_question. ERR_AGAIN with app->unfinished.
+ */
+enum err course_count(struct app *app, const struct rollout_row *row, struct utc now,
+                      uint32_t *count) MUST_USE;

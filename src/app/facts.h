@@ -58,27 +58,5 @@ struct way_back {
 enum err facts_way_back(struct app *app, const struct device_row *device,
                         const struct assignment_row *assignment, struct way_back *out) MUST_USE;
 
-/* Which active devices are meant: those that match and, with a release, are reached by a rollout
- * of it: product and hardware fit, and the device does not run the release already, unless that
- * rollout has brought it there. Devices that others have updated would otherwise be waited for
- * as ones that are out of reach. */
-struct facts_question {
-    const struct selector *selector;   /* NULL: all */
-    const struct release_row *release; /* NULL: any device that matches is meant */
-    int64_t rollout;                   /* 0: none yet */
-};
-
-/* Call `visit` for every device that is meant, in order of id; it returns ERR_OK to go on. Only
- * what a decision, a stratum or the selector asks for is filled in (see store_device_walk()). The
- * visitor may use the database. */
-typedef enum err facts_visit(void *self, const struct device_facts *facts);
-enum err facts_each(struct app *app, int64_t tenant, const struct facts_question *question,
-                    facts_visit *visit, void *self) MUST_USE;
-
-/* How many devices are meant. Names of the first `sample_max` go to `sample`; may be 0. */
-enum err facts_count(struct app *app, int64_t tenant, const struct facts_question *question,
-                     char (*sample)[NAME_SIZE_MAX + 1], uint32_t sample_max, uint32_t *sampled,
-                     uint32_t *count) MUST_USE;
-
 /* Whether product and hardware of the release are the device's, whatever it runs. */
 bool facts_fit(const struct device_row *device, const struct release_row *release);

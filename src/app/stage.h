@@ -41,8 +41,10 @@ struct stage {
     struct utc now;
     uint64_t certificates; /* issued */
     struct stage_presence presence[STAGE_DEVICES_MAX];
+    struct stage_presence spare; /* for who finds no room above */
     uint32_t presence_count;
     uint32_t published; /* events */
+    bool turn_wanted;   /* the last story that failed wants to be told again */
     struct why why;
 };
 
@@ -85,6 +87,10 @@ void stage_floor(struct stage *stage, struct stage_device *device, uint32_t floo
  * than 20 % failures of at least 2; deadline 1000 s, no soak, one retry. Returns its id. */
 int64_t stage_rollout(struct stage *stage, const char *name, int64_t release,
                       const uint16_t *permille);
+
+/* The same, not started. */
+int64_t stage_draft(struct stage *stage, const char *name, int64_t release,
+                    const uint16_t *permille);
 void stage_rollout_read(struct stage *stage, int64_t id, struct rollout_row *out);
 enum err stage_steer(struct stage *stage, int64_t id, enum rollout_event_kind kind);
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "app/content.h"
-#include "app/facts.h"
 #include "base/check.h"
 #include "os/entropy.h"
 #include "os/say.h"
@@ -33,25 +32,22 @@ static enum err find_release(struct app *app, const struct steer_draft *draft,
 }
 
 static enum err count_devices(struct app *app, const struct steer_draft *draft,
-                              const struct release_row *release, struct steer_preview *preview,
-                              struct why *why)
+                              const struct release_row *release, struct utc now,
+                              struct steer_preview *preview, struct why *why)
 {
+    const struct survey_question question = {
+        .tenant = draft->tenant, .selector = draft->selector, .release = release};
     struct selector *selector = malloc(sizeof *selector);
     struct selector_fault fault = {0};
     enum err err;
 
     CHECK(selector);
-    if (selector_parse(draft->selector, selector, &fault, why) != ERR_OK) {
-        preview->column = fault.column;
-        err = ERR_INVALID;
-    } else {
-        const struct facts_question question = {.selector = selector, .release = release};
-
-        err = facts_count(app, draft->tenant, &question, preview->sample, STEER_SAMPLE_MAX,
-                          &preview->sampled, &preview->count);
-    }
+    err = selector_parse(draft->selector, selector, &fault, why);
     free(selector);
-    return err;
+    if (err == ERR_OK)
+        return survey_count(app, &question, now, &preview->found, why);
+    preview->column = fault.column;
+    return ERR_INVALID;
 }
 
 /* A gate that needs more outcomes than its stage has devices would never judge that stage by
@@ -77,18 +73,18 @@ static void default_samples(const struct steer_draft *draft, struct rollout *rol
 static enum err check_count(const struct steer_draft *draft, struct steer_preview *preview,
                             struct why *why)
 {
-    preview->confirm_needed = preview->count > draft->confirm_above;
+    preview->confirm_needed = preview->found.meant.count > draft->confirm_above;
     if (draft->dry_run)
         return ERR_OK;
-    if (draft->confirmed && draft->confirm_count != preview->count)
+    if (draft->confirmed && draft->confirm_count != preview->found.meant.count)
         return say(why, ERR_UNSUITABLE, "confirm_count",
                    "the selector reaches %u devices, not %u; look again before you confirm",
-                   preview->count, draft->confirm_count);
+                   preview->found.meant.count, draft->confirm_count);
     if (preview->confirm_needed && !draft->confirmed)
         return say(why, ERR_UNSUITABLE, "confirm_count",
                    "the selector reaches %u devices, more than %u; repeat with confirm_count %u "
                    "if you mean it",
-                   preview->count, draft->confirm_above, preview->count);
+                   preview->found.meant.count, draft->confirm_above, preview->found.meant.count);
     return ERR_OK;
 }
 
@@ -150,14 +146,14 @@ enum err steer_create(struct app *app, const struct steer_draft *draft, struct u
     TRY(rollout_plan_check(&draft->plan, why));
     TRY(window_check(&draft->window, why));
     TRY(find_release(app, draft, &release, why));
-    TRY(count_devices(app, draft, &release, preview, why));
-    out->rollout.selected = preview->count;
+    TRY(count_devices(app, draft, &release, now, preview, why));
+    out->rollout.selected = preview->found.meant.count;
     default_samples(draft, &out->rollout, preview);
     out->rollout.selected = 0; /* counted again at start */
     TRY(check_count(draft, preview, why));
     if (draft->dry_run)
         return ERR_OK;
-    return store_draft(app, draft, &release, out, preview->count, now, why);
+    return store_draft(app, draft, &release, out, preview->found.meant.count, now, why);
 }
 
 /* ---- Steering ---- */

@@ -5,8 +5,7 @@
 #pragma once
 
 #include "app/course.h"
-
-#define STEER_SAMPLE_MAX 10u /* device names in a preview */
+#include "app/survey.h"
 
 struct steer_draft {
     int64_t tenant;
@@ -25,9 +24,7 @@ struct steer_draft {
 };
 
 struct steer_preview {
-    uint32_t count; /* devices the rollout would reach now */
-    char sample[STEER_SAMPLE_MAX][NAME_SIZE_MAX + 1];
-    uint32_t sampled;
+    struct survey_result found; /* devices the rollout would reach now, and whom the floor bars */
     uint32_t stages[ROLLOUT_STAGES_MAX]; /* devices admitted up to the end of each */
     bool confirm_needed;
     uint32_t column; /* where the selector is wrong, from 1; 0: it is not */

@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "app/facts.h"
 #include "app/inspect.h"
 #include "app/stage.h"
+#include "app/survey.h"
 
 static const uint16_t everybody[] = {1000, 0};
 
@@ -142,8 +142,7 @@ static void test_explanations_and_counts_are_ones_own(void **state)
 {
     struct world *world = *state;
     struct explanation explanation;
-    struct facts_question question = {0};
-    uint32_t count;
+    struct survey_result found;
 
     start(world, 1);
     assert_int_equal(inspect_explain(&world->stage.app, 1, SPAN_LITERAL("gw-1"), world->stage.now,
@@ -151,9 +150,12 @@ static void test_explanations_and_counts_are_ones_own(void **state)
                      ERR_OK);
     assert_int_equal(explanation.reason, REASON_NO_ROLLOUT);
     for (int64_t tenant = 1; tenant <= 2; tenant++) {
-        assert_int_equal(facts_count(&world->stage.app, tenant, &question, NULL, 0, NULL, &count),
+        const struct survey_question question = {.tenant = tenant};
+
+        world->stage.app.walk_left = SURVEY_SLICE; /* as in a transaction */
+        assert_int_equal(survey_count(&world->stage.app, &question, world->stage.now, &found, NULL),
                          ERR_OK);
-        assert_int_equal(count, 1);
+        assert_int_equal(found.meant.count, 1);
     }
 }
 

@@ -30,17 +30,29 @@ static bool wants_recount(struct app *app, const struct rollout_row *row, struct
     return app_may_scan(app, now);
 }
 
+static enum err recount(struct app *app, struct rollout_row *row, const struct course_order *order)
+{
+    enum err err = course_event(app, row, ROLLOUT_EV_SELECTED, order, NULL);
+
+    if (err != ERR_OK && app->unfinished) { /* the next tick goes on */
+        app->unfinished = false;
+        app->more = true;
+        return ERR_OK;
+    }
+    TRY(err);
+    if (row->rollout.state != ROLLOUT_APPROVED)
+        app->recount_due.ms = order->now.ms + RECOUNT_MS / (app->open_rollouts + 1);
+    return ERR_OK;
+}
+
 static enum err tick_rollout(struct app *app, struct rollout_key key, struct utc now)
 {
     const struct course_order order = {.actor = "server", .now = now};
     struct rollout_row row;
 
     TRY(store_rollout_get(app->db, key.tenant, key.id, &row));
-    if (wants_recount(app, &row, now)) {
-        TRY(course_event(app, &row, ROLLOUT_EV_SELECTED, &order, NULL));
-        if (row.rollout.state != ROLLOUT_APPROVED)
-            app->recount_due.ms = now.ms + RECOUNT_MS / (app->open_rollouts + 1);
-    }
+    if (wants_recount(app, &row, now))
+        TRY(recount(app, &row, &order));
     return course_event(app, &row, ROLLOUT_EV_TICK, &order, NULL);
 }
 

@@ -32,7 +32,7 @@
 
 #define ROLLOUT_STAGES_MAX  16u
 #define ROLLOUT_EFFECTS_MAX 4u
-#define ROLLOUT_ADMIT_MAX   5000u /* devices per ADMIT: one transaction stays short */
+#define ROLLOUT_ADMIT_MAX   300u /* devices per ADMIT: one transaction stays short */
 #define ROLLOUT_ADMIT_RETRY_MS                                         \
     10000 /* least time between asks while nobody eligible is in reach \
            */

@@ -518,7 +518,7 @@ enum err api_handle(struct api *api, struct exchange *exchange)
         if (err != ERR_OK && worth_an_entry(&call))
             note_refusal(&call, err);
     }
-    if (err != ERR_OK)
+    if (err != ERR_OK && !call.app->unfinished)
         api->refusals[err]++;
     CHECK(exchange->reply.status != 0);
     return err;

@@ -16,13 +16,14 @@
 #define FAILURE_DEFAULT    100 /* thousandths of a stage's outcomes */
 #define RELEASE_TEXT_MAX   (RELEASE_ID_SIZE - 1u)
 
-static void out_sample(struct json_out *out, uint32_t count, char (*sample)[NAME_SIZE_MAX + 1],
-                       uint32_t sampled)
+#define SAMPLE_MAX 10u /* device names in a reply */
+
+static void out_names(struct json_out *out, const struct survey_names *names)
 {
-    out_int(out, "count", count);
+    out_int(out, "count", names->count);
     out_array(out, "sample");
-    for (uint32_t i = 0; i < sampled; i++)
-        out_text(out, NULL, sample[i]);
+    for (uint32_t i = 0; i < names->sampled && i < SAMPLE_MAX; i++)
+        out_text(out, NULL, names->sample[i]);
     out_array_end(out);
 }
 
@@ -31,22 +32,21 @@ static void out_sample(struct json_out *out, uint32_t count, char (*sample)[NAME
 static enum err check_selector(struct api_call *call, struct fields *fields,
                                struct selector *selector)
 {
-    const struct facts_question question = {.selector = selector};
-    char sample[STEER_SAMPLE_MAX][NAME_SIZE_MAX + 1];
+    struct survey_question question = {.tenant = call->tenant};
     struct selector_fault fault = {0};
+    struct survey_result found;
     struct span text = {0};
     struct json_out out;
-    uint32_t sampled = 0, count = 0;
 
     fields_text(fields, "selector", FIELD_REQUIRED, SELECTOR_SIZE_MAX, &text);
     if (fields_done(fields) != ERR_OK)
         return api_bad_why(call);
     if (selector_parse(text, selector, &fault, &call->why) != ERR_OK)
         return api_bad_selector(call, fault.column);
-    TRY(facts_count(call->app, call->tenant, &question, sample, STEER_SAMPLE_MAX, &sampled,
-                    &count));
+    question.selector = text;
+    TRY(survey_count(call->app, &question, call->now, &found, &call->why));
     out = out_begin(call->exchange, 200);
-    out_sample(&out, count, sample, sampled);
+    out_names(&out, &found.meant);
     out_finish(&out);
     return ERR_OK;
 }
@@ -170,7 +170,10 @@ static void reply_preview(struct api_call *call, const struct steer_draft *draft
     struct json_out out = out_begin(call->exchange, 200);
 
     out_bool(&out, "dry_run", true);
-    out_sample(&out, preview->count, preview->sample, preview->sampled);
+    out_names(&out, &preview->found.meant);
+    out_object(&out, "below_floor");
+    out_names(&out, &preview->found.below_floor);
+    out_object_end(&out);
     out_array(&out, "stages");
     for (uint8_t i = 0; i < draft->plan.stage_count; i++)
         out_int(&out, NULL, preview->stages[i]);

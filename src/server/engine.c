@@ -24,6 +24,8 @@ struct engine {
     bool running;
     atomic_bool stopping;
     struct instant tick_due;
+    struct mailbox_item *parked; /* handled again in the next batch, before what is new */
+    size_t parked_count;
 
     /* Of the batch under way: what waits for the commit. */
     struct stream_text *events[EVENTS_MAX];
@@ -109,6 +111,17 @@ static enum err note_refusal(struct engine *engine, struct exchange *exchange)
     return ops->rollback_savepoint(ops->self);
 }
 
+/* Its answer is forgotten: it will be another one. */
+static bool wants_another_turn(struct engine *engine, struct exchange *exchange)
+{
+    const struct engine_ops *ops = &engine->config.ops;
+
+    exchange->parked = ops->unfinished && ops->unfinished(ops->self);
+    if (exchange->parked)
+        reply_forget(exchange);
+    return exchange->parked;
+}
+
 /* Anything but ERR_OK means that the database is broken and the whole batch with it. */
 static enum err handle_one(struct engine *engine, struct exchange *exchange)
 {
@@ -116,6 +129,7 @@ static enum err handle_one(struct engine *engine, struct exchange *exchange)
     enum err err;
 
     engine->events_mark = engine->events_count;
+    exchange->parked = false;
     TRY(ops->savepoint(ops->self));
     err = ops->handle(ops->self, exchange);
     if (exchange->reply.status == 0)
@@ -124,7 +138,7 @@ static enum err handle_one(struct engine *engine, struct exchange *exchange)
         return ops->release(ops->self);
     drop_events(engine, engine->events_mark);
     TRY(ops->rollback_savepoint(ops->self));
-    return note_refusal(engine, exchange);
+    return wants_another_turn(engine, exchange) ? ERR_OK : note_refusal(engine, exchange);
 }
 
 static enum err handle_tick(struct engine *engine)
@@ -135,6 +149,8 @@ static enum err handle_tick(struct engine *engine)
     engine->events_mark = engine->events_count;
     TRY(ops->savepoint(ops->self));
     err = ops->tick(ops->self, clock_utc());
+    if (err == ERR_OK && ops->has_more && ops->has_more(ops->self))
+        engine->tick_due = clock_instant();
     if (err == ERR_OK)
         return ops->release(ops->self);
     log_line(engine->config.log, LOG_LEVEL_ERROR, "engine", "tick-failed",
@@ -191,6 +207,18 @@ static void take_back(struct exchange *exchange)
                   "the server could not store the outcome; nothing has changed");
 }
 
+/* In the order in which they came. */
+static void park(struct engine *engine, struct mailbox_item *item)
+{
+    struct mailbox_item **end = &engine->parked;
+
+    while (*end)
+        end = &(*end)->next;
+    item->next = NULL;
+    *end = item;
+    engine->parked_count++;
+}
+
 static void send_replies(struct engine *engine, struct mailbox_item *first, bool committed)
 {
     struct mailbox_item *next;
@@ -199,6 +227,10 @@ static void send_replies(struct engine *engine, struct mailbox_item *first, bool
         struct exchange *exchange = (struct exchange *)item;
 
         next = item->next;
+        if (committed && exchange->parked) {
+            park(engine, item);
+            continue;
+        }
         if (!committed)
             take_back(exchange);
         else if (exchange->reply.has_stream)
@@ -251,6 +283,24 @@ static void do_batch(struct engine *engine, struct mailbox_item *first, size_t c
     STATS_ADD(stats, engine_busy_us, clock_us() - began_us);
 }
 
+/* What is parked comes before what is new; together they are a batch. */
+static struct mailbox_item *take(struct engine *engine, bool stopping, size_t *count)
+{
+    int64_t wait_ms = engine->tick_due.ms - clock_instant().ms;
+    struct mailbox_item *first = engine->parked, **end = &first;
+    size_t parked = engine->parked_count;
+
+    if (stopping || parked > 0 || wait_ms < 0)
+        wait_ms = 0;
+    while (*end)
+        end = &(*end)->next;
+    *end = mailbox_take(engine->mailbox, ENGINE_BATCH_MAX, (int)wait_ms, count);
+    *count += parked;
+    engine->parked = NULL;
+    engine->parked_count = 0;
+    return first;
+}
+
 static void *run(void *argument)
 {
     struct engine *engine = argument;
@@ -258,13 +308,11 @@ static void *run(void *argument)
     engine->tick_due = clock_instant();
     for (;;) {
         bool stopping = atomic_load(&engine->stopping);
-        int64_t wait_ms = engine->tick_due.ms - clock_instant().ms;
         struct mailbox_item *first;
         size_t count;
         bool tick;
 
-        wait_ms = stopping || wait_ms < 0 ? 0 : wait_ms;
-        first = mailbox_take(engine->mailbox, ENGINE_BATCH_MAX, (int)wait_ms, &count);
+        first = take(engine, stopping, &count);
         STATS_SET(engine->config.stats, engine_waiting, (int64_t)mailbox_count(engine->mailbox));
         tick = tick_is_due(engine, clock_instant());
         if (first || tick)

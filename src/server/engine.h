@@ -4,6 +4,9 @@
  *   take <= 256  ->  begin  ->  { savepoint, handle, release | rollback } each  ->  commit
  *                                                                  -> replies, events
  *
+ * No turn should be long. A request that needs more time fails as unfinished, waits for the next
+ * batch and is handled again there, until it is answered.
+ *
  * It knows nothing of databases: `struct engine_ops` (filled from app/app.h in main.c) does.
  * Once a second a tick runs inside a batch. */
 #pragma once
@@ -33,6 +36,13 @@ struct engine_ops {
 
     /* After a batch: it is durable, or it is not and memory must forget it. May be NULL. */
     void (*settled)(void *self, bool committed);
+
+    /* After a handler's failure and rollback: whether the request is to be handled again, from the
+     * start, in the next batch, because it needs more time than one turn. May be NULL. */
+    bool (*unfinished)(void *self);
+
+    /* After a tick: whether another one should follow at once. May be NULL. */
+    bool (*has_more)(void *self);
 };
 
 struct engine_config {

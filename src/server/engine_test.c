@@ -27,6 +27,7 @@ struct front {
     char trace[TRACE_SIZE]; /* of the stories, then the deliveries, as they happen */
     int replies;
     bool fail_commit, fail_savepoint;
+    int turns_left; /* that "/long" still needs */
     struct engine *engine;
     struct exchange *kept[16];
     unsigned lost; /* how often its readers were told that they missed something */
@@ -135,6 +136,10 @@ static enum err on_handle(void *self, struct exchange *exchange)
     }
     if (span_is(path, "/silent"))
         return ERR_OK;
+    if (span_is(path, "/long") && front->turns_left > 0) {
+        reply_problem(exchange, 503, ERR_AGAIN, NULL, "not yet");
+        return ERR_AGAIN;
+    }
     if (span_is(path, "/lost"))
         return ERR_CONFLICT;
     if (span_is(path, "/stream"))
@@ -142,6 +147,13 @@ static enum err on_handle(void *self, struct exchange *exchange)
     else
         reply_empty(exchange, 204);
     return ERR_OK;
+}
+
+static bool on_unfinished(void *self)
+{
+    struct front *front = self;
+
+    return front->turns_left > 0 && front->turns_left-- > 0;
 }
 
 static enum err on_tick(void *self, struct utc now)
@@ -165,7 +177,7 @@ static struct world *open_world(size_t mailbox_size)
     struct front *front = &world->front;
     struct engine_config config = {
         .ops = {front, on_begin, on_commit, on_rollback, on_savepoint, on_release, on_undo,
-                on_handle, on_refused, on_tick, NULL},
+                on_handle, on_refused, on_tick, NULL, on_unfinished, NULL},
         .fronts = world->fronts,
         .fronts_count = 1,
         .mailbox_size = mailbox_size,
@@ -247,6 +259,34 @@ static void a_refusal_undoes_its_own_share_only(void **state)
     run_until(world, 3);
     assert_string_equal(world->front.trace, "/a /denied undo refused /b event:/a event:/b "
                                             "reply:204 reply:403 reply:204 ");
+    close_world(world);
+}
+
+/* It is handled from the start each time, and nobody waits for it. */
+static void what_takes_long_takes_several_turns(void **state)
+{
+    struct world *world = open_world(16);
+
+    (void)state;
+    world->front.turns_left = 2;
+    submit(world, "/long");
+    submit(world, "/b");
+    run_until(world, 2);
+    assert_string_equal(world->front.trace, "/long undo /b event:/b reply:204 /long undo /long "
+                                            "event:/long reply:204 ");
+    close_world(world);
+}
+
+static void a_failed_commit_ends_what_takes_long(void **state)
+{
+    struct world *world = open_world(16);
+
+    (void)state;
+    world->front.turns_left = 2;
+    world->front.fail_commit = true;
+    submit(world, "/long");
+    run_until(world, 1);
+    assert_non_null(strstr(world->front.trace, "rollback reply:503 "));
     close_world(world);
 }
 
@@ -368,6 +408,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replies_follow_the_commit),
         cmocka_unit_test(a_refusal_undoes_its_own_share_only),
+        cmocka_unit_test(what_takes_long_takes_several_turns),
+        cmocka_unit_test(a_failed_commit_ends_what_takes_long),
         cmocka_unit_test(silence_is_answered_too),
         cmocka_unit_test(a_failed_commit_takes_everything_back),
         cmocka_unit_test(a_failed_savepoint_fails_the_batch),

@@ -100,6 +100,18 @@ void exchange_close(struct exchange *exchange)
     free(exchange);
 }
 
+void reply_forget(struct exchange *exchange)
+{
+    struct reply *reply = &exchange->reply;
+
+    reply->status = 0;
+    reply->content_type = NULL;
+    reply->headers_count = 0;
+    reply->body_size = 0;
+    reply->has_blob = false;
+    reply->has_stream = false;
+}
+
 void reply_start(struct exchange *exchange, uint16_t status, const char *content_type)
 {
     struct reply *reply = &exchange->reply;

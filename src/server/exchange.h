@@ -141,6 +141,7 @@ struct exchange {
     struct reply reply;
     struct exchange_pages pages;
     struct stats *stats; /* counters of the whole process; NULL in tests */
+    bool parked;         /* of the engine: it is to be handled again */
     uint8_t text[];      /* what the request's spans point into */
 };
 
@@ -183,6 +184,9 @@ void reply_stream(struct exchange *exchange, const char *tenant, const char *top
 /* An additional header; `name` must be a literal, `value` is copied (and must fit, without CR and
  * LF: both are checked). */
 void reply_header(struct exchange *exchange, const char *name, const char *value);
+
+/* As if nothing had been answered. */
+void reply_forget(struct exchange *exchange);
 
 /* Build a body piece by piece: start, then append, in any size. reply_json and friends use it. */
 void reply_start(struct exchange *exchange, uint16_t status, const char *content_type);

@@ -180,6 +180,16 @@ enum err stories_load_passes(struct stories *stories, struct utc now, struct why
 }
 
 /* A list that could not be read is read after the next batch. */
+static bool on_unfinished(void *self)
+{
+    return app_wants_another_turn(((struct stories *)self)->app);
+}
+
+static bool on_has_more(void *self)
+{
+    return app_has_more(((struct stories *)self)->app);
+}
+
 static void on_settled(void *self, bool committed)
 {
     struct stories *stories = self;
@@ -205,6 +215,8 @@ struct engine_ops stories_engine_ops(struct stories *stories)
         .handle = on_handle,
         .refused = on_refused,
         .tick = on_tick,
+        .unfinished = on_unfinished,
+        .has_more = on_has_more,
         .settled = on_settled,
     };
 }
