@@ -1,7 +1,9 @@
 /* Any bytes as each role's metadata: read, asked everything, verified against themselves. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
+#include "trust/delegation.h"
 #include "trust/json_canon.h"
 #include "trust/metadata.h"
 
@@ -33,6 +35,23 @@ static void check_canonical(const json_t *json)
     tuf_bytes_done(&once);
 }
 
+/* Every delegation by number and by name, and those for one path; none of many bins. */
+static void check_delegations(const struct tuf_metadata *targets)
+{
+    struct tuf_delegation one, same;
+    uint64_t at = 0;
+
+    while (tuf_delegation_next(targets, NULL, &at, &one) && at < 64) {
+        CHECK(one.authority.threshold > 0);
+        CHECK(tuf_delegation_to(targets, one.role, &same));
+        CHECK(strcmp(one.role, same.role) == 0);
+        (void)!tuf_signature_count(&one.authority, targets);
+    }
+    at = 0;
+    while (tuf_delegation_next(targets, "a/b.c", &at, &one))
+        CHECK(one.role[TUF_ROLE_NAME_SIZE_MAX] == '\0');
+}
+
 static void use(enum tuf_role role, const struct tuf_metadata *metadata)
 {
     struct tuf_file file;
@@ -51,6 +70,7 @@ static void use(enum tuf_role role, const struct tuf_metadata *metadata)
         break;
     case TUF_TARGETS:
         (void)!tuf_for_each_target(metadata, look, NULL, NULL);
+        check_delegations(metadata);
         break;
     case TUF_ROLE_COUNT:
         break;
