@@ -303,20 +303,36 @@ static enum err refuse(struct entry *entry, const struct device_credential *cred
     return app_refuse(entry->app, entry->call->now, &deed, err, why);
 }
 
+/* Whose device it will be: its certificate's tenant, or else that of whoever made its claim. */
+static enum err find_tenant(struct app *app, const struct device_credential *credential,
+                            struct span claim, int64_t *out)
+{
+    uint8_t sha256[DIGEST_SIZE];
+    enum err err;
+
+    if (credential->tenant.size > 0)
+        return store_tenant_find(app->db, credential->tenant, out);
+    *out = TENANT_DEFAULT;
+    if (claim.size == 0)
+        return ERR_OK;
+    sha256_of(claim, sha256);
+    err = store_claim_tenant(app->db, sha256, out);
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
 enum err device_enroll(struct app *app, const struct device_credential *credential,
                        const struct native_enroll *enroll, struct utc now, struct device_call *call,
                        bool *pending, struct why *why)
 {
-    struct entry entry = {.app = app, .enroll = enroll, .call = call, .tenant = TENANT_DEFAULT};
+    struct entry entry = {.app = app, .enroll = enroll, .call = call};
     int size = (int)(enroll->name.size < NAME_SIZE_MAX ? enroll->name.size : NAME_SIZE_MAX);
-    enum err err = ERR_OK;
+    enum err err;
 
     CHECK(app->config.issuer.read && app->config.issuer.issue);
     call->now = now;
     CHECK(snprintf(call->actor, sizeof call->actor, "device:%.*s", size,
                    (const char *)enroll->name.at) >= 0);
-    if (credential->tenant.size > 0)
-        err = store_tenant_find(app->db, credential->tenant, &entry.tenant);
+    err = find_tenant(app, credential, enroll->claim, &entry.tenant);
     if (err == ERR_NOT_FOUND)
         return say(why, ERR_NOT_FOUND, "tenant", "there is no such tenant");
     TRY(app_db_failed(app, err, why));

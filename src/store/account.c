@@ -76,7 +76,10 @@ enum err store_token_add(struct db *db, struct token_row *row)
 enum err store_token_find(struct db *db, const uint8_t token_sha256[DIGEST_SIZE],
                           struct token_row *out)
 {
-    db_query(db, "SELECT " COLUMNS " FROM token WHERE token_sha256 = $1");
+    /* Tenants are few, and each has an index. */
+    db_query(db, "SELECT " COLUMNS " FROM token WHERE (tenant, id) ="
+                 " (SELECT token.tenant, token.id FROM tenant CROSS JOIN token"
+                 " ON token.tenant = tenant.id AND token.token_sha256 = $1)");
     db_bind_bytes(db, token_sha256, DIGEST_SIZE);
     TRY(db_one(db));
     read_row(db, out);

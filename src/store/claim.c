@@ -50,6 +50,17 @@ enum err store_claim_find(struct db *db, int64_t tenant, const uint8_t token_sha
     return ERR_OK;
 }
 
+enum err store_claim_tenant(struct db *db, const uint8_t token_sha256[DIGEST_SIZE], int64_t *tenant)
+{
+    /* Tenants are few, and each has an index. */
+    db_query(db, "SELECT claim.tenant FROM tenant CROSS JOIN claim"
+                 " ON claim.tenant = tenant.id AND claim.token_sha256 = $1");
+    db_bind_bytes(db, token_sha256, DIGEST_SIZE);
+    TRY(db_one(db));
+    *tenant = db_column_int(db, 0);
+    return ERR_OK;
+}
+
 enum err store_claim_use(struct db *db, int64_t tenant, int64_t id, struct span device_name,
                          struct utc at)
 {

@@ -24,6 +24,10 @@ enum err store_claim_add(struct db *db, struct claim_row *row) MUST_USE;
 enum err store_claim_find(struct db *db, int64_t tenant, const uint8_t token_sha256[DIGEST_SIZE],
                           struct claim_row *out) MUST_USE;
 
+/* Which tenant has made the claim; ERR_NOT_FOUND: none has. */
+enum err store_claim_tenant(struct db *db, const uint8_t token_sha256[DIGEST_SIZE],
+                            int64_t *tenant) MUST_USE;
+
 /* ERR_CONFLICT when it was used already. */
 enum err store_claim_use(struct db *db, int64_t tenant, int64_t id, struct span device_name,
                          struct utc at) MUST_USE;
