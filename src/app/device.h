@@ -70,7 +70,8 @@ enum err device_log(struct app *app, struct device_call *call, uint64_t assignme
                     struct span text, struct why *why) MUST_USE;
 
 /* Whether this device may read the blob: it belongs to a release that is not withdrawn or that
- * the device has in hand. ERR_NOT_FOUND otherwise. */
+ * the device has in hand, or is another file that the newest lists name (call->release is not
+ * filled then). ERR_NOT_FOUND otherwise. */
 enum err device_may_read(struct app *app, struct device_call *call,
                          const uint8_t sha256[DIGEST_SIZE]) MUST_USE;
 

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "os/say.h"
 #include "store/delegated.h"
+#include "store/listed_file.h"
 #include "trust/delegation.h"
 #include "trust/policy.h"
 
@@ -192,6 +193,8 @@ static enum err read_lists(struct publishing *publishing, const struct tuf_metad
     TRY(publish_list(publishing, targets, top_fresh, why));
     for (uint32_t i = 0; i < lists->count; i++)
         TRY(publish_list(publishing, lists->at[i].list, lists->at[i].fresh, why));
+    TRY(app_db_failed(
+        app, store_listed_file_drop_others(app->db, publishing->tenant, publishing->listing), why));
     return app_db_failed(app,
                          store_release_withdraw_others(app->db, publishing->tenant,
                                                        publishing->listing,

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "format/chunks.h"
 #include "os/say.h"
+#include "store/listed_file.h"
 
 static enum err check_blob(struct publishing *publishing, const struct tuf_target *target,
                            struct why *why)
@@ -244,12 +245,39 @@ static enum err add_or_confirm(struct publishing *publishing, const struct tuf_t
         store_release_confirm(publishing->app->db, row.tenant, old.id, row.listing), why);
 }
 
+static bool is_chunk_list(const char *name)
+{
+    size_t size = strlen(name), suffix = strlen(RELEASE_CHUNKS_SUFFIX);
+
+    return size > suffix && strcmp(name + size - suffix, RELEASE_CHUNKS_SUFFIX) == 0;
+}
+
+/* A file that is no image: kept and handed out as long as it is listed, if the tenant has brought
+ * its bytes. To name another's blob is not enough to read it. */
+static enum err take_file(struct publishing *publishing, const struct tuf_target *target,
+                          struct why *why)
+{
+    struct app *app = publishing->app;
+    struct blob_info info;
+    enum err err;
+
+    if (!target->file.has_sha256 || is_chunk_list(target->name))
+        return ERR_OK; /* a chunk list comes with its image */
+    err = blob_stat(app, publishing->tenant, target->file.sha256, &info);
+    if (err == ERR_NOT_FOUND)
+        return ERR_OK;
+    if (err == ERR_OK)
+        err = store_listed_file_put(app->db, publishing->tenant, target->file.sha256,
+                                    publishing->listing);
+    return app_db_failed(app, err, why);
+}
+
 static enum err take_target(void *self, const struct tuf_target *target, struct why *why)
 {
     struct publishing *publishing = self;
 
     if (!target->has_facts)
-        return ERR_OK; /* a chunk list comes with its image; other files are none of ours */
+        return take_file(publishing, target, why);
     if (publishing->fresh) {
         TRY(check_blob(publishing, target, why));
         TRY(check_chunk_list(publishing, target, why));

@@ -8,8 +8,10 @@
 #include <cmocka.h>
 
 #include "app/blob.h"
+#include "app/device.h"
 #include "app/publish.h"
 #include "app/stage.h"
+#include "codec/hex.h"
 #include "store/metadata.h"
 #include "trust/forge.h"
 
@@ -289,6 +291,58 @@ static void test_orphan_blobs_are_retired(void **state)
     assert_int_equal(blobs_stat(shop->stage.blobs, orphan, &info), ERR_OK);
 }
 
+/* A plain file of the list, such as a manifest. */
+static void list_file(struct shop *shop, const char *name, const uint8_t sha256[DIGEST_SIZE],
+                      int length)
+{
+    char hex[DIGEST_HEX_SIZE];
+
+    hex_print((struct span){sha256, DIGEST_SIZE}, hex);
+    assert_int_equal(
+        json_object_set_new(shop->forge->targets, name,
+                            json_pack("{s:i, s:{s:s}}", "length", length, "hashes", "sha256", hex)),
+        0);
+}
+
+/* Kept and readable while it is listed; another's bytes are not to be had by naming them. */
+static void test_listed_files(void **state)
+{
+    struct shop *shop = *state;
+    struct stage_device device;
+    struct device_call call = {0};
+    struct blob_info info;
+    uint8_t mine[DIGEST_SIZE], foreign[DIGEST_SIZE];
+    struct utc before = shop->stage.now; /* blobs have the real time, the lists another */
+
+    upload(shop, "1.0");
+    bring(shop, "manifest", 8, mine);
+    assert_int_equal(blobs_put(shop->stage.blobs, "secret", 6, foreign, NULL), ERR_OK);
+    list_file(shop, "camera/1.0/image.manifest", mine, 8);
+    list_file(shop, "camera/1.0/stolen", foreign, 6);
+    forge_write(shop->forge, TUF_TARGETS);
+    assert_int_equal(publish_both(shop), ERR_OK);
+    stage_device(&shop->stage, "gw-1", "a", "0.9", &device);
+    call.device.tenant = 1;
+    assert_int_equal(device_may_read(&shop->stage.app, &call, mine), ERR_OK);
+    assert_int_equal(device_may_read(&shop->stage.app, &call, foreign), ERR_NOT_FOUND);
+    call.device.tenant = 2;
+    assert_int_equal(device_may_read(&shop->stage.app, &call, mine), ERR_NOT_FOUND);
+    call.device.tenant = 1;
+    assert_int_equal(blobs_stat(shop->stage.blobs, mine, &info), ERR_OK);
+    shop->stage.now.ms = info.stored.ms + 2 * ORPHAN_BLOB_KEPT_MS;
+    assert_int_equal(stage_tick(&shop->stage), ERR_OK);
+    assert_int_equal(blobs_stat(shop->stage.blobs, mine, &info), ERR_OK);
+
+    assert_int_equal(json_object_del(shop->forge->targets, "camera/1.0/image.manifest"), 0);
+    forge_next(shop->forge, TUF_TARGETS);
+    shop->stage.now = before;
+    assert_int_equal(stage_run(&shop->stage, targets_story, shop), ERR_OK);
+    assert_int_equal(device_may_read(&shop->stage.app, &call, mine), ERR_NOT_FOUND);
+    shop->stage.now.ms = info.stored.ms + 3 * ORPHAN_BLOB_KEPT_MS;
+    assert_int_equal(stage_tick(&shop->stage), ERR_OK);
+    assert_int_equal(blobs_stat(shop->stage.blobs, mine, &info), ERR_NOT_FOUND);
+}
+
 /* The clock was ten years ahead for a while: what the tick does must not wait ten years. */
 static void test_a_clock_that_was_ahead_stops_nothing(void **state)
 {
@@ -338,6 +392,7 @@ int main(void)
         STORY(test_a_version_means_one_image_for_ever),
         STORY(test_a_withdrawn_release_halts_its_rollout),
         STORY(test_orphan_blobs_are_retired),
+        STORY(test_listed_files),
         STORY(test_a_clock_that_was_ahead_stops_nothing),
         STORY(test_the_first_root_may_have_any_number),
     };

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "store/account.h"
 #include "store/blob_owner.h"
+#include "store/listed_file.h"
 #include "store/metadata.h"
 #include "store/release.h"
 
@@ -21,7 +22,14 @@ struct orphans {
     enum err err;
 };
 
-/* Old, and no release row names it. */
+/* Whether a release or a list names it. */
+static enum err is_needed(struct db *db, const uint8_t sha256[DIGEST_SIZE], bool *needed)
+{
+    TRY(store_release_needs_blob(db, sha256, needed));
+    return *needed ? ERR_OK : store_listed_file_has(db, 0, sha256, needed);
+}
+
+/* Old, and named by nobody. */
 static bool is_orphan(void *self, const struct blob_info *info)
 {
     struct orphans *orphans = self;
@@ -29,7 +37,7 @@ static bool is_orphan(void *self, const struct blob_info *info)
 
     if (orphans->now.ms - info->stored.ms < ORPHAN_BLOB_KEPT_MS)
         return true;
-    orphans->err = store_release_needs_blob(orphans->app->db, info->sha256, &needed);
+    orphans->err = is_needed(orphans->app->db, info->sha256, &needed);
     if (orphans->err != ERR_OK)
         return false;
     if (!needed)

@@ -4,6 +4,7 @@
 #include "app/device.h"
 #include "base/check.h"
 #include "os/say.h"
+#include "store/listed_file.h"
 
 static enum err copy(const struct native_attributes *in, struct attribute *out)
 {
@@ -77,8 +78,14 @@ enum err device_may_read(struct app *app, struct device_call *call,
                          const uint8_t sha256[DIGEST_SIZE])
 {
     struct assignment_row row;
+    enum err err = store_release_of_blob(app->db, call->device.tenant, sha256, &call->release);
+    bool listed;
 
-    TRY(store_release_of_blob(app->db, call->device.tenant, sha256, &call->release));
+    if (err == ERR_NOT_FOUND) {
+        TRY(store_listed_file_has(app->db, call->device.tenant, sha256, &listed));
+        return listed ? ERR_OK : ERR_NOT_FOUND;
+    }
+    TRY(err);
     if (!call->release.withdrawn)
         return ERR_OK;
     if (call->device.assignment == 0)
