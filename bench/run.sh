@@ -9,4 +9,5 @@ export SLIPWAY_BUILD
 python3 bench/requests_rate.py
 python3 bench/fleet_memory.py
 python3 bench/transfer.py
+python3 bench/seal.py
 tools/m4.sh

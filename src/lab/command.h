@@ -16,3 +16,4 @@ struct lab_command {
 int lab_powercut(int argc, char **argv);
 int lab_load(int argc, char **argv);
 int lab_stolen(int argc, char **argv);
+int lab_seal(int argc, char **argv);

@@ -10,6 +10,7 @@ static const struct lab_command commands[] = {
     {"powercut", "cut the power inside every durable operation of the device core", lab_powercut},
     {"load", "load a server with many devices", lab_load},
     {"stolen-server", "give a device an attacker for its server", lab_stolen},
+    {"seal", "measure what sealed images cost", lab_seal},
 };
 
 /* The program as a whole: what it says before a command is chosen. */
