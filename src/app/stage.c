@@ -461,7 +461,8 @@ static enum err poll(struct stage *stage, void *self)
     TRY(enter(stage, device, &call));
     TRY(device_poll(&stage->app, &call, &message, order->answer));
     mandate = order->answer->signed_assignment;
-    memcpy(device->mandate, mandate.at, mandate.size);
+    if (mandate.size > 0)
+        memcpy(device->mandate, mandate.at, mandate.size);
     device->mandate_size = mandate.size;
     return ERR_OK;
 }
