@@ -53,6 +53,7 @@ static void test_large_blocks(void **state)
     (void)state;
     assert_survives(RIG_INSTALL, 1, 4096);
     assert_survives(RIG_RESUME, 1, 4096);
+    assert_survives(RIG_SEALED, 1, 4096);
 }
 
 /* Without a cut every story ends as told, and goes on from where it was. */
@@ -85,6 +86,11 @@ static void test_stories_without_a_cut(void **state)
     result = rig_run(&setup);
     assert_int_equal(result.end, RIG_CONVERGED);
     assert_int_equal(result.image_bytes, RIG_IMAGE_SIZE);
+
+    setup.flow = RIG_SEALED; /* nor do sealed ones; each chunk has its tag */
+    result = rig_run(&setup);
+    assert_int_equal(result.end, RIG_CONVERGED);
+    assert_int_equal(result.image_bytes, RIG_IMAGE_SIZE + 10 * AEAD_TAG_SIZE);
 }
 
 /* Power lost late in the download: what was written before is not fetched again. */

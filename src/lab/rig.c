@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "crypto/sha256.h"
+#include "lab/rig_seal.h"
 
 #define EVENTS_MAX       8u
 #define STEPS_MAX        200000u /* of one run; a run without faults takes some hundred */
@@ -13,6 +14,7 @@
 /* A firmware image with its chunk list and facts. */
 struct firmware {
     uint8_t bytes[RIG_IMAGE_SIZE];
+    uint8_t sent[RIG_IMAGE_SIZE + RIG_CHUNKS_MAX * AEAD_TAG_SIZE]; /* when it is sealed */
     uint8_t list[RIG_CHUNKS_MAX * DIGEST_SIZE];
     struct release_facts facts;
 };
@@ -69,7 +71,7 @@ struct rig {
         uint64_t at, length;
         bool spoil;
     } transfer;
-    uint8_t list_room[RIG_CHUNKS_MAX * DIGEST_SIZE], chunk_room[RIG_CHUNK_SIZE];
+    uint8_t list_room[RIG_CHUNKS_MAX * DIGEST_SIZE], chunk_room[RIG_CHUNK_SIZE + AEAD_TAG_SIZE];
     uint8_t piece[RIG_CHUNK_SIZE];
 };
 
@@ -79,9 +81,9 @@ static struct rig rig;
 const char *rig_flow_name(enum rig_flow flow)
 {
     static const char *const names[RIG_FLOW_COUNT] = {
-        [RIG_INSTALL] = "install", [RIG_RESUME] = "resume", [RIG_SPOILED] = "spoiled",
-        [RIG_WEAK] = "weak",       [RIG_REVERT] = "revert", [RIG_ROLLBACK] = "rollback",
-        [RIG_RECALL] = "recall",
+        [RIG_INSTALL] = "install",   [RIG_RESUME] = "resume", [RIG_SPOILED] = "spoiled",
+        [RIG_SEALED] = "sealed",     [RIG_WEAK] = "weak",     [RIG_REVERT] = "revert",
+        [RIG_ROLLBACK] = "rollback", [RIG_RECALL] = "recall",
     };
 
     CHECK(flow < RIG_FLOW_COUNT);
@@ -185,6 +187,8 @@ static void make_firmware(struct firmware *firmware, uint32_t version)
             firmware->list + (size_t)i * DIGEST_SIZE);
     sha256_of((struct span){firmware->list, chunks_list_size(&chunks)}, facts->chunks_sha256);
     sha256_of((struct span){firmware->bytes, RIG_IMAGE_SIZE}, facts->sha256);
+    if (rig.setup.flow == RIG_SEALED && version == 2)
+        rig_seal_image(firmware->bytes, facts, firmware->sent, firmware->list);
 }
 
 static uint32_t wanted_version(void)
@@ -331,6 +335,8 @@ static const struct accept_evidence *evidence(void)
         .nonce_known = true,
     };
     memcpy(rig.evidence.mandate.sha256, firmware->facts.sha256, DIGEST_SIZE);
+    if (firmware->facts.sealed.used)
+        rig.evidence.mandate.content_key = rig_seal_wrap();
     return &rig.evidence;
 }
 
@@ -353,7 +359,7 @@ static void fail_order(enum agent_order_kind order)
 
 static bool link_breaks(void)
 {
-    return rig.setup.flow == RIG_RESUME && chance(25);
+    return (rig.setup.flow == RIG_RESUME || rig.setup.flow == RIG_SEALED) && chance(25);
 }
 
 static void do_poll(void)
@@ -413,7 +419,8 @@ static struct agent_event transfer_event(void)
 {
     struct agent_event event = {.kind = AGENT_EV_BYTES};
     const struct firmware *firmware = wanted();
-    const uint8_t *from = rig.transfer.stream == AGENT_LIST ? firmware->list : firmware->bytes;
+    const uint8_t *image = firmware->facts.sealed.used ? firmware->sent : firmware->bytes;
+    const uint8_t *from = rig.transfer.stream == AGENT_LIST ? firmware->list : image;
     uint64_t left = rig.transfer.length - rig.transfer.at;
     uint32_t size = 1 + (uint32_t)prng_below(&rig.prng, sizeof rig.piece);
 
@@ -527,6 +534,7 @@ static void wire_up(void)
         .boot = &rig.boot_port,
         .slots = &rig.slot_port,
         .keep = &rig.keep_port,
+        .sealer = rig_sealer(),
         .room = {rig.list_room, sizeof rig.list_room, rig.chunk_room, sizeof rig.chunk_room},
         .config = &rig.config,
     };
@@ -538,6 +546,7 @@ static void wipe_memory(void)
     size_t from = offsetof(struct rig, agent);
 
     memset((uint8_t *)&rig + from, 0xA5, sizeof rig - from);
+    rig_sealer_forget();
     rig.event_count = 0;
     rig.transfer.open = false;
     rig.now = rig.due = (struct instant){0};

@@ -23,6 +23,7 @@ enum rig_flow {
     RIG_RESUME,   /* the same over a link that breaks all the time */
     RIG_SPOILED,  /* the same, with chunks and lists spoiled on the way now and then */
     RIG_WEAK,     /* the same, on flash that loses a bit now and then */
+    RIG_SEALED,   /* the same, encrypted, over a link that breaks all the time */
     RIG_REVERT,   /* version 2 is sick: back to version 1 */
     RIG_ROLLBACK, /* version 2 runs; back to version 1 in the other bank, no download */
     RIG_RECALL,   /* the server takes it back before the flip */
