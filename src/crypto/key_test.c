@@ -256,6 +256,87 @@ static int drop_folder_no_error_left(void **state)
     return drop_folder(state) == 0 ? no_error_left(state) : -1;
 }
 
+/* ---- Encrypted files and foreign signers ---- */
+
+static enum err answer(void *self, const char *what, char *to, struct why *why)
+{
+    (void)why;
+    assert_non_null(strstr(what, "the passphrase of "));
+    (void)snprintf(to, KEY_SECRET_SIZE_MAX, "%s", (const char *)self);
+    return ERR_OK;
+}
+
+static void test_encrypted_files(void **state)
+{
+    struct folder *folder = *state;
+    char good[] = "correct horse", bad[] = "wrong";
+    const struct key_ask right = {good, answer}, wrong = {bad, answer};
+
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        struct key *key, *back = NULL;
+        struct why why;
+
+        why_clear(&why);
+        assert_int_equal(key_generate(kinds[i], &key, NULL), ERR_OK);
+        assert_int_equal(key_save_private_sealed(key, folder->file, "", &why), ERR_INVALID);
+        assert_int_equal(key_save_private_sealed(key, folder->file, good, &why), ERR_OK);
+        assert_int_equal(key_save_private_sealed(key, folder->file, good, &why), ERR_CONFLICT);
+        assert_int_equal(key_load(folder->file, &back, &why), ERR_DENIED);
+        assert_int_equal(key_load_asking(folder->file, &wrong, &back, &why), ERR_DENIED);
+        assert_non_null(strstr(why.text, "passphrase is wrong"));
+        assert_int_equal(key_load_asking(folder->file, &right, &back, &why), ERR_OK);
+        assert_true(key_is_private(back) && key_same(key, back));
+        assert_int_equal(ERR_peek_error(), 0);
+        key_close(back);
+        key_close(key);
+        assert_int_equal(unlink(folder->file), 0);
+    }
+}
+
+struct far_away {
+    const struct key *key;
+    bool spoil;
+    int closed;
+};
+
+static enum err sign_far_away(void *self, struct span message, struct buf *signature,
+                              struct why *why)
+{
+    struct far_away *there = self;
+
+    return key_sign(there->key, there->spoil ? SPAN_LITERAL("another") : message, signature, why);
+}
+
+static void close_far_away(void *self)
+{
+    ((struct far_away *)self)->closed++;
+}
+
+static void test_keys_that_are_elsewhere(void **state)
+{
+    uint8_t bytes[KEY_SIGNATURE_SIZE_MAX];
+    struct buf signature = buf_over(bytes, sizeof bytes);
+    struct far_away there = {0};
+    const struct key_signer_ops ops = {&there, sign_far_away, close_far_away};
+    struct key *key, *outside, *copy;
+
+    (void)state;
+    assert_int_equal(key_generate(KEY_ECDSA_P256, &key, NULL), ERR_OK);
+    there.key = key;
+    assert_int_equal(key_from_signer(key, &ops, &outside, NULL), ERR_OK);
+    assert_true(key_is_private(outside) && key_same(outside, key));
+    copy = key_share(outside);
+    key_close(outside);
+    assert_int_equal(there.closed, 0);
+    assert_int_equal(key_sign(copy, SPAN_LITERAL("text"), &signature, NULL), ERR_OK);
+    assert_true(key_verify(key, SPAN_LITERAL("text"), buf_written(&signature)));
+    there.spoil = true; /* a token that signs something else is caught here */
+    assert_int_equal(key_sign(copy, SPAN_LITERAL("text"), &signature, NULL), ERR_CORRUPT);
+    key_close(copy);
+    assert_int_equal(there.closed, 1);
+    key_close(key);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +350,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_public_file, make_folder, drop_folder_no_error_left),
         cmocka_unit_test(test_shared_key_outlives_the_first),
         cmocka_unit_test_setup_teardown(test_bad_files, make_folder, drop_folder_no_error_left),
+        cmocka_unit_test_setup_teardown(test_encrypted_files, make_folder, drop_folder),
+        cmocka_unit_test(test_keys_that_are_elsewhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,6 +56,32 @@ static void print_keys(FILE *to, const json_t *keys, const json_t *now, const js
     }
 }
 
+static void print_path(FILE *to, const char *mark, const json_t *path)
+{
+    const char *text = json_string_value(path);
+
+    (void)fprintf(to, "  %s lists ", mark);
+    put_safe(to, text ? text : "");
+    (void)fputc('\n', to);
+}
+
+static void print_paths(FILE *to, const json_t *now, const json_t *then, bool first)
+{
+    for (size_t i = 0; i < json_array_size(now); i++) {
+        const json_t *path = json_array_get(now, i);
+        const char *text = json_string_value(path);
+
+        print_path(to, mark_of(first || (text && lists_text(then, text)), true), path);
+    }
+    for (size_t i = 0; i < json_array_size(then); i++) {
+        const json_t *path = json_array_get(then, i);
+        const char *text = json_string_value(path);
+
+        if (!text || !lists_text(now, text))
+            print_path(to, "-", path);
+    }
+}
+
 /* The role as it will be (`now`, NULL: it goes) and as it was (`then`, NULL: it is new). */
 static void print_role(FILE *to, const char *name, const struct ceremony *ceremony,
                        const json_t *now, const json_t *then, const char *keys_in)
@@ -77,14 +103,8 @@ static void print_role(FILE *to, const char *name, const struct ceremony *ceremo
     if (now && then && need != needed)
         (void)fprintf(to, " (was %" JSON_INTEGER_FORMAT ")", needed);
     (void)fputs(now ? "\n" : ", which is taken away\n", to);
-    for (size_t i = 0; now && i < json_array_size(json_object_get(now, "paths")); i++) {
-        const char *path = json_string_value(json_array_get(json_object_get(now, "paths"), i));
-
-        (void)fprintf(to, "  %s lists ",
-                      mark_of(!then || lists_text(json_object_get(then, "paths"), path), true));
-        put_safe(to, path ? path : "");
-        (void)fputc('\n', to);
-    }
+    print_paths(to, json_object_get(now, "paths"), json_object_get(then, "paths"),
+                !then && !ceremony->before);
     if (now)
         print_keys(to, keys, ids, ceremony->before ? old_ids : ids);
     for (size_t i = 0; i < json_array_size(old_ids); i++) {
@@ -207,10 +227,12 @@ static void print_targets(FILE *to, const struct ceremony *ceremony)
 
 /* ---- The whole ---- */
 
-static void print_rules(FILE *to, const struct repository_rules *rules)
+/* A root by every rule; others by the one of today, or the one that is staged if they wait for it.
+ */
+static void print_rules(FILE *to, const struct repository_rules *rules, bool all)
 {
     for (size_t i = 0; i < rules->count; i++) {
-        (void)fputs("must sign:  ", to);
+        (void)fputs(i == 0 ? "must sign:  " : all ? "and:        " : "or:         ", to);
         (void)fprintf(to, "%" PRIu32 " of %zu keys by the rule of ", rules->list[i].threshold,
                       json_array_size(rules->list[i].keyids));
         put_safe(to, rules->by[i]);
@@ -237,7 +259,7 @@ void ceremony_summary(const struct ceremony *ceremony, FILE *to)
         (void)fprintf(to, "compared:   with nothing; this is the first version\n");
         (void)fprintf(to, "expires:    %s\n", expires);
     }
-    print_rules(to, &ceremony->rules);
+    print_rules(to, &ceremony->rules, tuf_metadata_role(ceremony->staged) == TUF_ROOT);
     if (tuf_metadata_role(ceremony->staged) == TUF_ROOT) {
         print_root(to, ceremony);
         return;

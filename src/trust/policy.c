@@ -60,13 +60,13 @@ static enum err find(const struct policy_source *source, const char *name, const
 
 static enum err read_key(const json_t *json, struct verify_key *out, struct why *why)
 {
-    struct key *key;
-    enum err err;
+    struct key *key = NULL;
+    enum err err = tuf_key_from_json(json, &key, why);
 
-    TRY(tuf_key_from_json(json, &key, why));
-    err = key_to_verify(key, out, why);
+    if (err == ERR_OK)
+        err = key_to_verify(key, out, why);
     key_close(key);
-    return err == ERR_INVALID ? ERR_CORRUPT : err;
+    return err == ERR_INVALID ? ERR_CORRUPT : err; /* a kind that devices do not know */
 }
 
 static enum err read_assignment(const json_t *custom, struct policy *policy, struct why *why)
