@@ -134,9 +134,11 @@ static enum err keep(struct course *course, struct assignment_row *row,
         app_touch(course->app, row->tenant, row->device);
         return ERR_OK;
     }
+    if (!in_its_hands(&row->assignment))
+        return course_attach(course->app, row);
     TRY(store_device_attached(course->app->db, row->tenant, row->device, &before));
     TRY(course_attach(course->app, row));
-    return in_its_hands(&row->assignment) ? displace(course, row, before) : ERR_OK;
+    return displace(course, row, before);
 }
 
 /* ---- effects ---- */

@@ -11,6 +11,7 @@
 #include "app/inspect.h"
 #include "app/rules.h"
 #include "app/stage.h"
+#include "app/steer.h"
 #include "crypto/cose_key.h"
 #include "crypto/verify_openssl.h"
 #include "format/cose.h"
@@ -376,6 +377,62 @@ static void test_the_floor_bars_the_way_back(void **state)
     stranded(*state, &device, rollout, "(floor: what it ran before is below the security");
 }
 
+struct rollback {
+    int64_t rollout;
+    struct steer_order order;
+};
+
+static enum err roll_back(struct stage *stage, void *self)
+{
+    struct rollback *rollback = self;
+    struct rollout_row row;
+
+    TRY(store_rollout_get(stage->db, 1, rollback->rollout, &row));
+    return steer_event(&stage->app, &row, ROLLOUT_EV_ROLLBACK, &rollback->order, &stage->why);
+}
+
+static void test_a_rollback_that_floors_bar_needs_a_word(void **state)
+{
+    struct stage *stage = *state;
+    struct stage_device device;
+    struct rollback rollback = {.rollout = rolled_out(stage, &device),
+                                .order = {.tenant = 1,
+                                          .actor = "token:ada",
+                                          .person = "ada",
+                                          .reason = SPAN_LITERAL(""),
+                                          .now = stage->now}};
+
+    (void)stage_release(stage, "1.0");
+    stage_floor(stage, &device, 2);
+    assert_int_equal(stage_run(stage, roll_back, &rollback), ERR_CONFLICT);
+    assert_int_equal(rollback.order.barred.count, 1);
+    assert_string_equal(rollback.order.barred.sample[0], "gw-1");
+    assert_string_equal(stage->why.field, "leave_behind");
+    assert_int_equal(state_of(stage), ASSIGNMENT_SUCCEEDED); /* nothing has begun */
+    rollback.order.leaves_behind = true;
+    assert_int_equal(stage_run(stage, roll_back, &rollback), ERR_CONFLICT);
+    rollback.order.leave_behind = 1;
+    assert_int_equal(stage_run(stage, roll_back, &rollback), ERR_OK);
+    assert_int_equal(poll(stage, &device), NATIVE_NOTHING);
+    assert_int_equal(state_of(stage), ASSIGNMENT_STRANDED);
+}
+
+static void test_a_floor_keeps_a_release_away(void **state)
+{
+    struct stage *stage = *state;
+    struct stage_device device;
+    struct rollout_row row;
+    int64_t rollout;
+
+    stage_device(stage, "gw-1", "a", "1.0", &device);
+    stage_floor(stage, &device, 2);
+    stage_device(stage, "gw-2", "a", "1.0", &(struct stage_device){0});
+    rollout = stage_rollout(stage, "r", stage_release(stage, "2.0"), everybody);
+    stage_rollout_read(stage, rollout, &row);
+    assert_int_equal(row.rollout.selected, 1);
+    assert_int_equal(poll(stage, &device), NATIVE_NOTHING);
+}
+
 /* ---- the block list ---- */
 
 static enum err block(struct stage *stage, void *self)
@@ -429,6 +486,8 @@ int main(void)
         ORDER(test_what_is_gone_from_the_other_bank_is_fetched),
         ORDER(test_what_was_never_signed_is_no_way_back),
         ORDER(test_the_floor_bars_the_way_back),
+        ORDER(test_a_rollback_that_floors_bar_needs_a_word),
+        ORDER(test_a_floor_keeps_a_release_away),
         ORDER(test_a_blocked_release_halts_and_recalls),
     };
 

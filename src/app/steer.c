@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/content.h"
+#include "app/rules.h"
 #include "base/check.h"
 #include "os/entropy.h"
 #include "os/say.h"
@@ -209,8 +210,57 @@ static enum err check_content(struct app *app, const struct rollout_row *row,
     return content_ready(app, &release, why);
 }
 
+/* What devices ran before must be above their floors, or a person knows that it is not: only then
+ * does a rollback begin. */
+static enum err check_floors(struct app *app, const struct rollout_row *row,
+                             struct steer_order *order, struct why *why)
+{
+    struct survey_names *barred = &order->barred;
+
+    TRY(app_db_failed(app,
+                      store_assignment_barred(app->db, row->tenant, row->id, SURVEY_SAMPLE_MAX,
+                                              barred->sample, &barred->count),
+                      why));
+    barred->sampled = barred->count < SURVEY_SAMPLE_MAX ? barred->count : SURVEY_SAMPLE_MAX;
+    if (barred->count == 0 || (order->leaves_behind && order->leave_behind == barred->count))
+        return ERR_OK;
+    return say(why, ERR_CONFLICT, "leave_behind",
+               "%u devices have a security floor above what they ran before, %s first; repeat with "
+               "leave_behind %u to leave them where they are",
+               barred->count, barred->sample[0], barred->count);
+}
+
+/* A release that nobody may install any more, or whose signers cannot be heard, starts nothing. */
+static enum err check_rules(struct app *app, const struct rollout_row *row, struct why *why)
+{
+    struct release_row release;
+    bool blocked;
+
+    TRY(app_db_failed(app, store_release_get(app->db, row->tenant, row->release, &release), why));
+    TRY(app_db_failed(app, rules_block(app, row->tenant, release.plain_sha256, &blocked), why));
+    if (rules_trouble(app, row->tenant)[0] != '\0')
+        return say(why, ERR_CONFLICT, NULL, "the signed policy cannot be read: %s",
+                   rules_trouble(app, row->tenant));
+    return blocked ? say(why, ERR_CONFLICT, NULL, "the release has been blocked by its signers")
+                   : ERR_OK;
+}
+
+static enum err check_event(struct app *app, const struct rollout_row *row,
+                            enum rollout_event_kind kind, struct steer_order *order,
+                            struct why *why)
+{
+    bool admits = kind == ROLLOUT_EV_APPROVE || kind == ROLLOUT_EV_START ||
+                  kind == ROLLOUT_EV_RESUME || kind == ROLLOUT_EV_ADVANCE;
+
+    TRY(check_person(row, kind, order, why));
+    TRY(check_content(app, row, kind, why));
+    if (admits)
+        return check_rules(app, row, why);
+    return kind == ROLLOUT_EV_ROLLBACK ? check_floors(app, row, order, why) : ERR_OK;
+}
+
 enum err steer_event(struct app *app, struct rollout_row *row, enum rollout_event_kind kind,
-                     const struct steer_order *order, struct why *why)
+                     struct steer_order *order, struct why *why)
 {
     char reason[REASON_SIZE_MAX + 1];
     const struct course_order course = {
@@ -220,8 +270,7 @@ enum err steer_event(struct app *app, struct rollout_row *row, enum rollout_even
 
     if (!span_to_text(order->reason, reason, sizeof reason))
         return say(why, ERR_INVALID, "reason", "may have at most %u bytes", REASON_SIZE_MAX);
-    TRY(check_person(row, kind, order, why));
-    TRY(check_content(app, row, kind, why));
+    TRY(check_event(app, row, kind, order, why));
     if (kind == ROLLOUT_EV_APPROVE)
         (void)snprintf(row->approved_by, sizeof row->approved_by, "%s", order->person);
     err = course_event(app, row, kind, &course, why);

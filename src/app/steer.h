@@ -44,13 +44,16 @@ struct steer_order {
     const char *person; /* the token's name */
     struct span reason; /* what the person says; may be empty */
     struct utc now;
+    bool leaves_behind;         /* ROLLBACK: leave_behind was given, */
+    uint32_t leave_behind;      /* and says how many devices cannot come along */
+    struct survey_names barred; /* ROLLBACK: whose floor bars what they ran before; filled in */
 };
 
 /* APPROVE, START, PAUSE, RESUME, ABORT, ADVANCE, ROLLBACK on a rollout as read; it is changed in
  * place. ERR_INVALID: not in this state; ERR_DENIED: who created it may not approve it, or it is
- * not approved. */
+ * not approved; ERR_CONFLICT: see order->barred. */
 enum err steer_event(struct app *app, struct rollout_row *row, enum rollout_event_kind kind,
-                     const struct steer_order *order, struct why *why) MUST_USE;
+                     struct steer_order *order, struct why *why) MUST_USE;
 
 /* A draft only; ERR_INVALID otherwise. */
 enum err steer_delete(struct app *app, struct rollout_row *row, const struct steer_order *order,

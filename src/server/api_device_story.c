@@ -18,9 +18,9 @@ static enum err find_device(struct api_call *call, struct device_row *row)
 /* ---- History ---- */
 
 struct story {
-    char sentence[400];
+    char sentence[640];
     int64_t rollout, assignment;
-    const char *phase, *error, *detail;
+    const char *phase, *error, *reason, *detail;
     int64_t duration_s; /* -1: none */
 };
 
@@ -37,22 +37,34 @@ static const char *rollout_name(struct api_call *call, int64_t id, char *to, siz
     return to;
 }
 
+/* "the error's sentence (floor: the device's own)", as far as there is any of it. */
+static void print_words(const struct report_row *row, char *to, size_t size)
+{
+    const char *error = row->err == ERR_OK ? "" : err_text(row->err);
+    bool both = row->reason[0] && row->detail[0], any = row->reason[0] || row->detail[0];
+
+    (void)snprintf(to, size, "%s%s%s%s%s%s", error, error[0] && any ? " (" : "", row->reason,
+                   both ? ": " : "", row->detail, error[0] && any ? ")" : "");
+}
+
 static void tell_report(struct api_call *call, const struct report_row *row, const char *device,
                         struct story *out)
 {
-    char name[NAME_SIZE_MAX + 16];
+    char name[NAME_SIZE_MAX + 16], words[400];
     struct assignment_row assignment;
 
+    print_words(row, words, sizeof words);
     out->assignment = row->assignment;
     out->phase = native_phase_name((enum native_phase)row->phase);
     out->error = row->err == ERR_OK ? NULL : err_name(row->err);
+    out->reason = row->reason[0] ? row->reason : NULL;
     out->detail = row->detail[0] ? row->detail : NULL;
     if (row->assignment != 0 && store_assignment_get(call->app->db, call->tenant, row->device,
                                                      row->assignment, &assignment) == ERR_OK)
         out->rollout = assignment.rollout;
     (void)snprintf(out->sentence, sizeof out->sentence, "%s reported %s in %s%s%s", device,
                    out->phase, rollout_name(call, out->rollout, name, sizeof name),
-                   out->error ? ": " : "", out->error ? err_text(row->err) : "");
+                   words[0] ? ": " : "", words);
 }
 
 static void tell_assignment(struct api_call *call, const struct assignment_row *row,
@@ -111,6 +123,7 @@ static void out_entry(struct api_call *call, struct json_out *out, const char *d
     out_id_or_null(out, "assignment", story.assignment);
     out_optional(out, "phase", story.phase);
     out_optional(out, "error", story.error);
+    out_optional(out, "reason", story.reason);
     out_optional(out, "detail", story.detail);
     if (story.duration_s < 0)
         out_null(out, "duration_s");

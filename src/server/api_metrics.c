@@ -159,6 +159,15 @@ static void put_refusals(struct api_call *call)
                  (int64_t)call->api->refusals[err]);
 }
 
+/* Of devices: orders that their accept rule has refused. */
+static void put_device_refusals(struct api_call *call)
+{
+    head(call, "device_refusals_total", "counter", "Orders that devices refused, by reason");
+    for (enum refusal i = 0; i < REFUSAL_COUNT; i++)
+        labelled(call, "device_refusals_total", "reason", refusal_name(i),
+                 (int64_t)call->app->refusals.count[i]);
+}
+
 /* Second field of statm: resident pages. */
 static int64_t resident_size(void)
 {
@@ -217,6 +226,7 @@ enum err api_metrics(struct api_call *call)
     if (call->tenant != TENANT_DEFAULT)
         return ERR_OK; /* the process is its operator's business */
     put_refusals(call);
+    put_device_refusals(call);
     put_process(call);
     return ERR_OK;
 }

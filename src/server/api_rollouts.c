@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "server/api_call.h"
 #include "server/api_rollout.h"
+#include "server/problem.h"
 
 #define SENTENCE_SIZE 256u
 
@@ -248,18 +249,50 @@ enum err api_rollout_delete(struct api_call *call)
     return with_rollout(call, drop);
 }
 
+/* A problem that says whom it is about, too. */
+static enum err reply_barred(struct api_call *call, const struct survey_names *barred)
+{
+    struct json_out out = out_begin(call->exchange, 409);
+
+    call->exchange->reply.content_type = "application/problem+json";
+    out_text(&out, "type", "urn:slipway:error:conflict");
+    out_text(&out, "title", problem_title(ERR_CONFLICT));
+    out_int(&out, "status", 409);
+    out_text(&out, "detail", call->why.text);
+    out_text(&out, "field", call->why.field);
+    out_object(&out, "barred");
+    out_int(&out, "count", barred->count);
+    out_array(&out, "sample");
+    for (uint32_t i = 0; i < barred->sampled; i++)
+        out_text(&out, NULL, barred->sample[i]);
+    out_array_end(&out);
+    out_object_end(&out);
+    out_finish(&out);
+    return ERR_CONFLICT;
+}
+
 static enum err steer_with(struct api_call *call, struct rollout_row *row,
                            enum rollout_event_kind kind, struct fields *fields)
 {
     struct steer_order order = order_of(call);
     char etag[API_ETAG_SIZE];
 
+    int64_t leave_behind = 0;
+    enum err err;
+
     fields_text(fields, "reason", FIELD_OPTIONAL, REASON_SIZE_MAX, &order.reason);
+    if (kind == ROLLOUT_EV_ROLLBACK)
+        order.leaves_behind =
+            fields_int(fields, "leave_behind", FIELD_OPTIONAL, 0, UINT32_MAX, &leave_behind);
+    order.leave_behind = (uint32_t)leave_behind;
     if (fields_done(fields) != ERR_OK)
         return api_bad_why(call);
     etag_of(row, etag);
     TRY(api_if_match(call, etag));
-    TRY(steer_event(call->app, row, kind, &order, &call->why));
+    err = steer_event(call->app, row, kind, &order, &call->why);
+    if (err == ERR_CONFLICT && order.barred.count > 0)
+        return reply_barred(call, &order.barred);
+    TRY(err);
     return reply_rollout(call, 200, row);
 }
 

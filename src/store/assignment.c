@@ -213,6 +213,29 @@ enum err store_assignment_in_state(struct db *db, int64_t tenant, int64_t rollou
     return read_rows(db, tenant, max, out, count);
 }
 
+enum err store_assignment_barred(struct db *db, int64_t tenant, int64_t rollout, uint32_t max,
+                                 char (*names)[NAME_SIZE_MAX + 1], uint32_t *count)
+{
+    bool row;
+
+    *count = 0;
+    db_query(db, "SELECT d.name FROM assignment a JOIN device d"
+                 " ON d.tenant = a.tenant AND d.id = a.device"
+                 " WHERE a.tenant = $1 AND a.rollout = $2 AND a.whereabouts = 1"
+                 " AND d.security_floor > (SELECT max(r.security_version) FROM release r"
+                 "  WHERE r.tenant = a.tenant AND r.plain_sha256 = a.previous) ORDER BY a.id");
+    db_bind_int(db, tenant);
+    db_bind_int(db, rollout);
+    for (;;) {
+        TRY(db_step(db, &row));
+        if (!row)
+            return ERR_OK;
+        if (*count < max)
+            db_column_text(db, 0, names[*count], NAME_SIZE_MAX + 1);
+        (*count)++;
+    }
+}
+
 enum err store_assignment_due(struct db *db, struct utc now, uint32_t max,
                               struct assignment_key *out, uint32_t *count)
 {

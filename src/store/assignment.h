@@ -57,6 +57,11 @@ enum err store_assignment_in_state(struct db *db, int64_t tenant, int64_t rollou
                                    enum assignment_state state, int64_t after, uint32_t max,
                                    struct assignment_row *out, uint32_t *count) MUST_USE;
 
+/* Devices of a rollout that are away and whose security floor bars what they ran before; names of
+ * the first ones. */
+enum err store_assignment_barred(struct db *db, int64_t tenant, int64_t rollout, uint32_t max,
+                                 char (*names)[NAME_SIZE_MAX + 1], uint32_t *count) MUST_USE;
+
 struct assignment_key {
     int64_t tenant, device, id;
 };
