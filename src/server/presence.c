@@ -287,37 +287,6 @@ void presence_remove(struct presence *presence, struct span tenant, struct span 
     leave(shard);
 }
 
-bool presence_set_work(struct presence *presence, struct span tenant, struct span device,
-                       bool has_work)
-{
-    struct lookup lookup = enter(presence, tenant, device);
-    uint32_t slot;
-    struct record *record = find(&lookup, &slot);
-
-    if (record)
-        record->has_work = has_work;
-    leave(lookup.shard);
-    return record != NULL;
-}
-
-void presence_set_work_all(struct presence *presence, struct span tenant)
-{
-    for (size_t i = 0; i < SHARDS; i++) {
-        struct shard *shard = &presence->shards[i];
-
-        CHECK(pthread_mutex_lock(&shard->mutex) == 0);
-        for (uint32_t r = 0; r < shard->records_count; r++) {
-            struct record *record = &shard->records[r];
-
-            if (record->name &&
-                (tenant.size == 0 || (tenant.size == record->tenant_size &&
-                                      memcmp(record->name, tenant.at, tenant.size) == 0)))
-                record->has_work = true;
-        }
-        leave(shard);
-    }
-}
-
 bool presence_get(struct presence *presence, struct span tenant, struct span device,
                   struct presence_facts *out)
 {

@@ -44,14 +44,6 @@ void presence_put(struct presence *presence, struct span tenant, struct span dev
 
 void presence_remove(struct presence *presence, struct span tenant, struct span device);
 
-/* Raise or clear one device's has_work flag; false when it is unknown. */
-bool presence_set_work(struct presence *presence, struct span tenant, struct span device,
-                       bool has_work);
-
-/* Raise has_work for every device of a tenant (a rollout began and nobody knows yet whom it
- * reaches); empty tenant = all. */
-void presence_set_work_all(struct presence *presence, struct span tenant);
-
 /* A copy of what is known; false (status PRESENCE_ABSENT) for an unknown device. */
 bool presence_get(struct presence *presence, struct span tenant, struct span device,
                   struct presence_facts *out);

@@ -112,15 +112,10 @@ static void is_quiet_only_when_nothing_has_changed(void **state)
     poll = poll_of(&facts);
     assert_true(QUIET());
 
-    assert_true(presence_set_work(presence, TENANT, SPAN_LITERAL("a"), true));
+    facts.has_work = true;
+    presence_put(presence, TENANT, SPAN_LITERAL("a"), &facts);
     assert_false(QUIET());
-    assert_false(presence_set_work(presence, TENANT, SPAN_LITERAL("b"), true));
-    assert_true(presence_set_work(presence, TENANT, SPAN_LITERAL("a"), false));
-    assert_true(QUIET());
-    presence_set_work_all(presence, SPAN_LITERAL("other"));
-    assert_true(QUIET());
-    presence_set_work_all(presence, (struct span){0});
-    assert_false(QUIET());
+    facts.has_work = false;
     for (int status = PRESENCE_ABSENT; status <= PRESENCE_REVOKED; status++) {
         facts.status = (enum presence_status)status;
         presence_put(presence, TENANT, SPAN_LITERAL("a"), &facts);

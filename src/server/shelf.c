@@ -74,14 +74,13 @@ static bool is_item(const struct item *item, struct span tenant, struct span nam
     return span_is(tenant, item->tenant) && span_is(name, item->name);
 }
 
-/* The link that points to the item, or to the NULL at the end. */
-static struct item **find(struct shelf *shelf, struct span tenant, struct span name)
+static struct item *find(const struct shelf *shelf, struct span tenant, struct span name)
 {
-    struct item **link = &shelf->first;
+    struct item *item = shelf->first;
 
-    while (*link && !is_item(*link, tenant, name))
-        link = &(*link)->next;
-    return link;
+    while (item && !is_item(item, tenant, name))
+        item = item->next;
+    return item;
 }
 
 /* With the lock held. */
@@ -130,34 +129,68 @@ bool shelf_allows(struct shelf *shelf, struct span tenant, const uint8_t sha256[
     return allowed;
 }
 
-/* Put `fresh` in the place of the old one; NULL only takes the old one away. */
-static void replace(struct shelf *shelf, const char *tenant, const char *name, struct item *fresh)
+/* "12.targets.json" into 12 and ".targets.json"; false for a name without a number. */
+static bool split_name(struct span name, uint64_t *version, struct span *rest)
 {
-    struct item **link, *old;
+    size_t at = 0;
 
-    CHECK(pthread_rwlock_wrlock(&shelf->lock) == 0);
-    forget_allowed(shelf, tenant);
-    link = find(shelf, span_of(tenant), span_of(name));
-    old = *link;
-    if (old)
-        *link = old->next;
-    if (fresh) {
-        fresh->next = shelf->first;
-        shelf->first = fresh;
+    *version = 0;
+    for (; at < name.size && at < 18 && name.at[at] >= '0' && name.at[at] <= '9'; at++)
+        *version = *version * 10 + (uint64_t)(name.at[at] - '0');
+    *rest = (struct span){name.at + at, name.size - at};
+    return at > 0;
+}
+
+/* Whether the item is so old a version of the same file that nobody can still be on his way to it.
+ * The chain of roots has no such. */
+static bool is_outdated(const struct item *item, const struct item *fresh)
+{
+    struct span rest, fresh_rest;
+    uint64_t version, fresh_version;
+
+    return strcmp(item->tenant, fresh->tenant) == 0 &&
+           split_name(span_of(item->name), &version, &rest) &&
+           split_name(span_of(fresh->name), &fresh_version, &fresh_rest) &&
+           span_equal(rest, fresh_rest) && !span_is(rest, ".root.json") &&
+           fresh_version >= version + SHELF_VERSIONS_KEPT;
+}
+
+/* Take out what `fresh` replaces or outdates; a list of it. */
+static struct item *take_old(struct shelf *shelf, const struct item *fresh)
+{
+    struct item **link = &shelf->first, *old = NULL;
+
+    while (*link) {
+        struct item *item = *link;
+
+        if (is_item(item, span_of(fresh->tenant), span_of(fresh->name)) ||
+            is_outdated(item, fresh)) {
+            *link = item->next;
+            item->next = old;
+            old = item;
+        } else {
+            link = &item->next;
+        }
     }
-    CHECK(pthread_rwlock_unlock(&shelf->lock) == 0);
-    if (old)
-        shelf_release(&old->file);
+    return old;
 }
 
 void shelf_put(struct shelf *shelf, const char *tenant, const char *name, struct span bytes)
 {
-    replace(shelf, tenant, name, make_item(tenant, name, bytes));
-}
+    struct item *fresh = make_item(tenant, name, bytes), *old;
 
-void shelf_remove(struct shelf *shelf, const char *tenant, const char *name)
-{
-    replace(shelf, tenant, name, NULL);
+    CHECK(pthread_rwlock_wrlock(&shelf->lock) == 0);
+    forget_allowed(shelf, tenant);
+    old = take_old(shelf, fresh);
+    fresh->next = shelf->first;
+    shelf->first = fresh;
+    CHECK(pthread_rwlock_unlock(&shelf->lock) == 0);
+    while (old) {
+        struct item *item = old;
+
+        old = item->next;
+        shelf_release(&item->file);
+    }
 }
 
 const struct shelf_file *shelf_get(struct shelf *shelf, struct span tenant, struct span name)
@@ -165,7 +198,7 @@ const struct shelf_file *shelf_get(struct shelf *shelf, struct span tenant, stru
     struct item *item;
 
     CHECK(pthread_rwlock_rdlock(&shelf->lock) == 0);
-    item = *find(shelf, tenant, name);
+    item = find(shelf, tenant, name);
     if (item)
         (void)atomic_fetch_add(&item->references, 1);
     CHECK(pthread_rwlock_unlock(&shelf->lock) == 0);

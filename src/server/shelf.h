@@ -7,9 +7,12 @@
 
 #include "base/limits.h"
 #include "base/span.h"
+#include "trust/metadata.h"
 
 #define SHELF_BLOBS_MAX     256u /* releases that are being rolled out, with their chunk lists */
-#define SHELF_NAME_SIZE_MAX 64u  /* bytes of a metadata file's name: "123.snapshot.json" */
+#define SHELF_NAME_SIZE_MAX (TUF_FILE_NAME_SIZE - 1u) /* bytes of a metadata file's name */
+#define SHELF_VERSIONS_KEPT \
+    4u /* of each file but the roots: who is refreshing may still want them */
 
 /* One file. Whoever got it from shelf_get() gives it back with shelf_release(). */
 struct shelf_file {
@@ -24,8 +27,6 @@ void shelf_close(struct shelf *shelf);
 
 /* Put one file of a tenant there, in place of one of the same name. Bytes are copied. */
 void shelf_put(struct shelf *shelf, const char *tenant, const char *name, struct span bytes);
-
-void shelf_remove(struct shelf *shelf, const char *tenant, const char *name);
 
 /* NULL when there is no such file. Any thread. */
 const struct shelf_file *shelf_get(struct shelf *shelf, struct span tenant, struct span name);

@@ -1,6 +1,7 @@
 /* Events and their memory, and the metadata shelf. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,11 +132,56 @@ static void shelf_hands_out_by_reference(void **state)
     assert_true(span_is(fresh->bytes, "two"));
     assert_true(span_is(old->bytes, "one")); /* as long as somebody still sends it */
     assert_null(shelf_get(shelf, SPAN_LITERAL("other"), SPAN_LITERAL("timestamp.json")));
-    shelf_remove(shelf, "default", "timestamp.json");
-    assert_null(shelf_get(shelf, SPAN_LITERAL("default"), SPAN_LITERAL("timestamp.json")));
-    assert_true(span_is(fresh->bytes, "two"));
     shelf_release(old);
     shelf_release(fresh);
+    shelf_close(shelf);
+}
+
+static bool is_there(struct shelf *shelf, const char *tenant, const char *name)
+{
+    const struct shelf_file *file = shelf_get(shelf, span_of(tenant), span_of(name));
+
+    shelf_release(file);
+    return file != NULL;
+}
+
+static void shelf_forgets_old_versions(void **state)
+{
+    static const char *const files[] = {"root", "targets", "snapshot", "a%20b"};
+    struct shelf *shelf = shelf_open();
+    char name[64];
+
+    (void)state;
+    shelf_put(shelf, "other", "1.targets.json", SPAN_LITERAL("{}"));
+    for (unsigned version = 1; version <= 100; version++) {
+        for (size_t i = 0; i < COUNT_OF(files); i++) {
+            (void)snprintf(name, sizeof name, "%u.%s.json", version, files[i]);
+            shelf_put(shelf, "default", name, SPAN_LITERAL("{}"));
+        }
+        shelf_put(shelf, "default", "timestamp.json", SPAN_LITERAL("{}"));
+    }
+    for (unsigned version = 1; version <= 100; version++) {
+        for (size_t i = 0; i < COUNT_OF(files); i++) {
+            (void)snprintf(name, sizeof name, "%u.%s.json", version, files[i]);
+            assert_int_equal(is_there(shelf, "default", name),
+                             i == 0 || version > 100 - SHELF_VERSIONS_KEPT);
+        }
+    }
+    assert_true(is_there(shelf, "default", "timestamp.json"));
+    assert_true(is_there(shelf, "other", "1.targets.json"));
+    shelf_close(shelf);
+}
+
+static void shelf_takes_the_longest_name(void **state)
+{
+    struct shelf *shelf = shelf_open();
+    char name[SHELF_NAME_SIZE_MAX + 1];
+
+    (void)state;
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    shelf_put(shelf, "default", name, SPAN_LITERAL("{}"));
+    assert_true(is_there(shelf, "default", name));
     shelf_close(shelf);
 }
 
@@ -200,6 +246,8 @@ int main(void)
         cmocka_unit_test(says_lost_when_too_much_was_missed),
         cmocka_unit_test(parcels_share_their_text),
         cmocka_unit_test(shelf_hands_out_by_reference),
+        cmocka_unit_test(shelf_forgets_old_versions),
+        cmocka_unit_test(shelf_takes_the_longest_name),
         cmocka_unit_test(shelf_knows_what_all_may_have),
         cmocka_unit_test(exchanges_carry_copies),
     };
