@@ -1,6 +1,5 @@
 #include "server/exchange.h"
 
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,14 +15,14 @@
     1024u /* bytes most reply_printf() calls need; longer ones take two passes */
 
 /* The spans of a request, to copy them all alike. */
-#define REQUEST_SPANS 12u
+#define REQUEST_SPANS 9u
 
 static void spans_of(struct request_view *view, struct span *out[REQUEST_SPANS])
 {
     struct span *all[REQUEST_SPANS] = {
-        &view->path,         &view->query,           &view->authorization, &view->bearer,
-        &view->content_type, &view->idempotency_key, &view->if_match,      &view->if_none_match,
-        &view->accept,       &view->last_event_id,   &view->user_agent,    &view->body,
+        &view->path,     &view->query,         &view->authorization,
+        &view->bearer,   &view->content_type,  &view->idempotency_key,
+        &view->if_match, &view->last_event_id, &view->body,
     };
 
     memcpy(out, all, sizeof all);
@@ -180,20 +179,6 @@ void reply_bytes(struct exchange *exchange, uint16_t status, const char *content
 {
     reply_start(exchange, status, content_type);
     reply_append(exchange, body.at, body.size);
-}
-
-static int append_json(const char *piece, size_t size, void *exchange)
-{
-    reply_append(exchange, piece, size);
-    return 0;
-}
-
-void reply_json(struct exchange *exchange, uint16_t status, struct json_t *json)
-{
-    reply_start(exchange, status, "application/json");
-    if (!json || json_dump_callback(json, append_json, exchange, JSON_COMPACT) != 0)
-        reply_problem(exchange, 500, ERR_STORAGE, NULL, "the answer could not be written");
-    json_decref(json);
 }
 
 void reply_cbor(struct exchange *exchange, uint16_t status, struct span message)

@@ -17,7 +17,6 @@
 #include "base/why.h"
 #include "os/mailbox.h"
 
-struct json_t; /* jansson */
 struct problem;
 struct stats;
 
@@ -71,10 +70,7 @@ struct request_view {
     struct span content_type;
     struct span idempotency_key;
     struct span if_match;
-    struct span if_none_match;
-    struct span accept;
     struct span last_event_id;
-    struct span user_agent;
     struct span body;
 };
 
@@ -150,9 +146,6 @@ void reply_empty(struct exchange *exchange, uint16_t status);
 void reply_bytes(struct exchange *exchange, uint16_t status, const char *content_type,
                  struct span body);
 
-/* application/json; takes `json` over, also when it is NULL (a 500 then). */
-void reply_json(struct exchange *exchange, uint16_t status, struct json_t *json);
-
 /* application/cbor: a native device message. */
 void reply_cbor(struct exchange *exchange, uint16_t status, struct span message);
 
@@ -188,7 +181,7 @@ void reply_header(struct exchange *exchange, const char *name, const char *value
 /* As if nothing had been answered. */
 void reply_forget(struct exchange *exchange);
 
-/* Build a body piece by piece: start, then append, in any size. reply_json and friends use it. */
+/* Build a body piece by piece: start, then append, in any size. */
 void reply_start(struct exchange *exchange, uint16_t status, const char *content_type);
 void reply_append(struct exchange *exchange, const void *bytes, size_t size);
 void reply_printf(struct exchange *exchange, const char *format, ...)

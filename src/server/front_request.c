@@ -139,10 +139,7 @@ static struct exchange *make_exchange(const struct http_call *call, const struct
                     .content_type = http_head_value(head, "content-type"),
                     .idempotency_key = http_head_value(head, "idempotency-key"),
                     .if_match = http_head_value(head, "if-match"),
-                    .if_none_match = http_head_value(head, "if-none-match"),
-                    .accept = http_head_value(head, "accept"),
                     .last_event_id = http_head_value(head, "last-event-id"),
-                    .user_agent = http_head_value(head, "user-agent"),
                     .body = body},
     };
 
