@@ -17,3 +17,4 @@ int lab_powercut(int argc, char **argv);
 int lab_load(int argc, char **argv);
 int lab_stolen(int argc, char **argv);
 int lab_seal(int argc, char **argv);
+int lab_judge(int argc, char **argv);

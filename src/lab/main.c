@@ -11,6 +11,7 @@ static const struct lab_command commands[] = {
     {"load", "load a server with many devices", lab_load},
     {"stolen-server", "give a device an attacker for its server", lab_stolen},
     {"seal", "measure what sealed images cost", lab_seal},
+    {"judge", "judge a manifest and an assignment as a microcontroller does", lab_judge},
 };
 
 /* The program as a whole: what it says before a command is chosen. */
