@@ -69,6 +69,25 @@ static int print_names(struct cli *cli, const char *selector, const json_t *reac
     return CODE_OK;
 }
 
+/* Whom the release would not reach, though the selector does. */
+static void tell_barred(struct cli *cli, const json_t *barred)
+{
+    const json_t *names = json_object_get(barred, "sample"), *name;
+    size_t index;
+
+    if (!barred || field_int(barred, "count") == 0)
+        return;
+    (void)fprintf(cli->err, "%" PRId64 " more are left out: their security floor is above it:",
+                  field_int(barred, "count"));
+    json_array_foreach(names, index, name)
+    {
+        (void)fputc(' ', cli->err);
+        print_safe(cli->err, json_string_value(name));
+    }
+    (void)fputs(field_int(barred, "count") > (int64_t)json_array_size(names) ? " ...\n" : "\n",
+                cli->err);
+}
+
 static int dry_run(struct cli *cli, const json_t *request)
 {
     const json_t *stages;
@@ -87,6 +106,7 @@ static int dry_run(struct cli *cli, const json_t *request)
         (void)fprintf(cli->err, " %" PRId64,
                       (int64_t)json_integer_value(json_array_get(stages, i)));
     (void)fputs(". Nothing was changed.\n", cli->err);
+    tell_barred(cli, json_object_get(reach, "below_floor"));
     json_decref(reach);
     return code;
 }
@@ -125,11 +145,11 @@ static int confirm_count(struct cli *cli, json_t *request)
     return CODE_OK;
 }
 
-static int steer(struct cli *cli, const char *rollout, const char *verb, const char *reason,
-                 json_t **out)
+/* `body` is taken. */
+static int steer_with(struct cli *cli, const char *rollout, const char *verb, const char *reason,
+                      json_t *body, json_t **out)
 {
     struct api_path path = api_path("/rollouts/{}/{}", rollout, verb);
-    json_t *body = json_object();
 
     CHECK(body != NULL);
     if (reason && json_object_set_new(body, "reason", json_string(reason)) != 0) {
@@ -137,6 +157,12 @@ static int steer(struct cli *cli, const char *rollout, const char *verb, const c
         return complain(cli, CODE_USAGE, "the reason must be UTF-8");
     }
     return api_send(cli, "POST", &path, body, out);
+}
+
+static int steer(struct cli *cli, const char *rollout, const char *verb, const char *reason,
+                 json_t **out)
+{
+    return steer_with(cli, rollout, verb, reason, json_object(), out);
 }
 
 static int print_state(struct cli *cli, json_t *rollout)
@@ -480,6 +506,20 @@ int cmd_rollout_advance(struct cli *cli)
     return steer_and_print(cli, "advance");
 }
 
+static int roll_back(struct cli *cli)
+{
+    json_t *body = json_object(), *rollout = NULL;
+    int64_t left = options_int(&cli->options, "leave_behind");
+    int code;
+
+    CHECK(body != NULL);
+    if (options_given(&cli->options, "leave_behind"))
+        CHECK(json_object_set_new(body, "leave_behind", json_integer(left)) == 0);
+    code = steer_with(cli, cli->args[0], "rollback", options_text(&cli->options, "reason"), body,
+                      &rollout);
+    return code == CODE_OK ? print_state(cli, rollout) : code;
+}
+
 int cmd_rollout_rollback(struct cli *cli)
 {
     char question[160];
@@ -489,7 +529,7 @@ int cmd_rollout_rollback(struct cli *cli)
                    "Return every device that rollout %.64s updated to what it ran before?",
                    cli->args[0]);
     code = confirm(cli, question);
-    return code == CODE_OK ? steer_and_print(cli, "rollback") : code;
+    return code == CODE_OK ? roll_back(cli) : code;
 }
 
 int cmd_rollout_delete(struct cli *cli)

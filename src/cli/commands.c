@@ -161,6 +161,10 @@ static const struct option_spec rollout_list_options[] = {
     ROW_LIMIT,
 };
 static const struct option_spec reason_options[] = {ROW_REASON};
+static const struct option_spec rollback_options[] = {
+    ROW_REASON,
+    {"leave_behind", 'l', OPTION_INT, NULL, 0, 100000000, "COUNT", "Go on without so many devices whose security floor bars the way back"},
+};
 static const struct option_spec rollout_watch_options[] = {
     {"interval", 'i', OPTION_DURATION_S, "2s", 1, 3600, "TIME", "Poll so often where live events cannot be had"},
     {"poll", 0, OPTION_FLAG, NULL, 0, 0, NULL, "Poll from the start"},
@@ -362,7 +366,7 @@ const struct command commands[] = {
     {.noun = "rollout", .verb = "advance", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "Go to the next stage without waiting for the gate", .more = "",
      OPTIONS(reason_options), .run = cmd_rollout_advance},
     {.noun = "rollout", .verb = "rollback", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "Return every device that flipped to what it ran before", .more = "",
-     OPTIONS(reason_options), .run = cmd_rollout_rollback},
+     OPTIONS(rollback_options), .run = cmd_rollout_rollback},
     {.noun = "rollout", .verb = "watch", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "Follow a rollout live until it ends",
      .more = "A line for every change on standard output, a progress bar on standard error when it is a terminal. "
              "The exit code tells the end: 0 done, 5 halted, 6 aborted or rolled back.\n",
