@@ -414,7 +414,7 @@ enum err ceremony_assemble(const char *dir, bool root, struct span signature,
 {
     struct tuf_metadata *staged = NULL;
     const char *name;
-    json_t *json;
+    json_t *json = NULL;
     enum err err;
 
     TRY(read_file(signature, CEREMONY_SIGNATURE_SIZE_MAX, SIGNATURE_KEY, &json, why));
