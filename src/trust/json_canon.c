@@ -18,12 +18,15 @@ struct level {
 struct walk {
     struct level levels[JSON_DEPTH_MAX];
     size_t depth;
-    uint8_t *at; /* what was written */
+    bool only_looks; /* nothing is written, and so nothing sorted */
+    uint8_t *at;     /* what was written */
     size_t size, room;
 };
 
 static void put(struct walk *walk, const void *bytes, size_t size)
 {
+    if (walk->only_looks)
+        return;
     if (size > walk->room - walk->size) {
         walk->room = 2 * (walk->room + size) + 256;
         walk->at = realloc(walk->at, walk->room);
@@ -40,12 +43,17 @@ static void put_char(struct walk *walk, char c)
 
 static void put_string(struct walk *walk, const char *text, size_t size)
 {
+    size_t done = 0; /* up to here it is put */
+
     put_char(walk, '"');
-    for (size_t i = 0; i < size; i++) {
-        if (text[i] == '"' || text[i] == '\\')
+    for (size_t i = 0; i < size && !walk->only_looks; i++) {
+        if (text[i] == '"' || text[i] == '\\') {
+            put(walk, text + done, i - done);
             put_char(walk, '\\');
-        put_char(walk, text[i]);
+            done = i;
+        }
     }
+    put(walk, text + done, size - done);
     put_char(walk, '"');
 }
 
@@ -63,7 +71,7 @@ static int compare_keys(const void *a, const void *b)
 }
 
 /* The names of the members in the order of their bytes, which is that of code points. */
-static const char **sorted_keys(const json_t *object)
+static const char **sorted_keys(const struct walk *walk, const json_t *object)
 {
     size_t count = json_object_size(object), at = 0;
     const char **keys = calloc(count + 1, sizeof *keys);
@@ -72,7 +80,8 @@ static const char **sorted_keys(const json_t *object)
     for (void *i = json_object_iter((json_t *)(uintptr_t)object); i;
          i = json_object_iter_next((json_t *)(uintptr_t)object, i))
         keys[at++] = json_object_iter_key(i);
-    qsort(keys, count, sizeof *keys, compare_keys);
+    if (!walk->only_looks)
+        qsort(keys, count, sizeof *keys, compare_keys);
     return keys;
 }
 
@@ -85,7 +94,7 @@ static enum err enter(struct walk *walk, const json_t *container, struct why *wh
     walk->depth++;
     *level = (struct level){.container = container};
     if (json_is_object(container)) {
-        level->keys = sorted_keys(container);
+        level->keys = sorted_keys(walk, container);
         level->count = json_object_size(container);
     } else {
         level->count = json_array_size(container);
@@ -154,15 +163,22 @@ static enum err step(struct walk *walk, struct why *why)
     return put_value(walk, value, why);
 }
 
+static enum err go_through(struct walk *walk, const json_t *json, struct why *why)
+{
+    enum err err = put_value(walk, json, why);
+
+    while (err == ERR_OK && walk->depth > 0)
+        err = step(walk, why);
+    while (walk->depth > 0)
+        free(walk->levels[--walk->depth].keys);
+    return err;
+}
+
 enum err json_canonical(const json_t *json, struct tuf_bytes *out, struct why *why)
 {
     struct walk walk = {0};
-    enum err err = put_value(&walk, json, why);
+    enum err err = go_through(&walk, json, why);
 
-    while (err == ERR_OK && walk.depth > 0)
-        err = step(&walk, why);
-    while (walk.depth > 0)
-        free(walk.levels[--walk.depth].keys);
     if (err != ERR_OK) {
         free(walk.at);
         return err;
@@ -173,7 +189,7 @@ enum err json_canonical(const json_t *json, struct tuf_bytes *out, struct why *w
 
 enum err json_read(struct span text, json_t **out, struct why *why)
 {
-    struct tuf_bytes canonical = {0};
+    struct walk look = {.only_looks = true};
     json_error_t error;
     json_t *json;
     enum err err;
@@ -182,8 +198,7 @@ enum err json_read(struct span text, json_t **out, struct why *why)
     if (!json)
         return say(why, ERR_CORRUPT, NULL, "line %d, column %d: %s", error.line, error.column,
                    error.text);
-    err = json_canonical(json, &canonical, why);
-    tuf_bytes_done(&canonical);
+    err = go_through(&look, json, why);
     if (err != ERR_OK) {
         json_decref(json);
         return err;
