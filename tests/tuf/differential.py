@@ -162,12 +162,14 @@ def more_roles(data):
 
 
 def loose_types(data):
-    """python-tuf takes what Python takes for a number or a boolean."""
+    """python-tuf takes what Python takes for a number, a boolean or, until it is used, a name."""
     document = parsed(data)
     for key, value in texts(document):
         if key in ("version", "threshold", "length", "bit_length") and isinstance(value, bool):
             return True
         if key == "threshold" and isinstance(value, int) and value >= 1 << 32:
+            return True
+        if key in ("name", "name_prefix") and not isinstance(value, str):
             return True
         if key in ("terminating", "consistent_snapshot") and not isinstance(value, bool):
             return True
