@@ -193,9 +193,11 @@ class Repository:
         prefix, _, last = last.partition(".")
         plain = folder + slash + last
         content = self.contents.get(plain)
+        if self.lenient:
+            return 200, content
         listed = [h for body in self.body.values() if plain in body.get("targets", {})
                   for h in body["targets"][plain]["hashes"].values()]
-        return 200, content if self.lenient or prefix in listed else None
+        return 200, content if prefix in listed else None
 
 
 def stored_name(role):
