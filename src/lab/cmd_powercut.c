@@ -8,7 +8,7 @@
 
 static const struct option_spec table[] = {
     {"flow", 'f', OPTION_TEXT, "all", 0, 0,
-     "all|install|resume|spoiled|weak|revert|rollback|recall",
+     "all|install|resume|spoiled|weak|sealed|revert|rollback|recall",
      "Send the device through this story"},
     {"stride", 's', OPTION_INT, "1", 0, 100000, "UNITS",
      "Cut once after every so many units of power; 1: after every byte; 0: in every operation"},
