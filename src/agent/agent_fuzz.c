@@ -23,6 +23,20 @@ static void send_bytes(struct agent_case *bench, uint8_t argument)
     case_bytes(bench, version, at, size);
 }
 
+static void spoil_evidence(struct accept_evidence *evidence, uint8_t argument)
+{
+    if (argument % 8 == 1)
+        evidence->signature = ACCEPT_FORGED;
+    if (argument % 8 == 2)
+        evidence->mandate.sequence = argument;
+    if (argument % 8 == 3)
+        evidence->mandate.action = (enum mandate_action)(argument / 8 % MANDATE_ACTION_COUNT);
+    if (argument % 8 == 4)
+        evidence->mandate.sha256[0] ^= 1;
+    if (argument % 8 == 5)
+        evidence->mandate.sequence = UINT64_MAX;
+}
+
 static void send_facts(struct agent_case *bench, uint8_t argument)
 {
     struct release_facts facts = bench->firmware[argument % 2].facts;
@@ -33,7 +47,8 @@ static void send_facts(struct agent_case *bench, uint8_t argument)
         facts.chunk_size = argument * 16u;
     if (argument % 5 == 3)
         facts.security_version = 0;
-    case_facts(bench, &facts);
+    spoil_evidence(case_evidence(bench, &facts), argument / 5);
+    case_judge(bench);
 }
 
 static void send_verdict(struct agent_case *bench, uint8_t argument)
@@ -107,6 +122,8 @@ static void check_device(const struct agent_case *bench, const struct agent *age
     }
     if (agent_state(agent) == AGENT_IDLE)
         CHECK(agent->record.report.id == 0);
+    CHECK(agent->record.security_floor <= agent->record.floor_wanted);
+    CHECK(bench->floor_kept <= agent->record.security_floor);
     if (agent_state(agent) == AGENT_REPORTING)
         CHECK(agent->record.report.id != 0);
 }
