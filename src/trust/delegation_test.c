@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "trust/delegation.h"
@@ -44,8 +45,10 @@ static void assert_roles(const struct tuf_metadata *targets, const char *path, c
     uint64_t at = 0;
 
     while (tuf_delegation_next(targets, path, &at, &delegation)) {
-        (void)strcat(roles, delegation.role);
-        (void)strcat(roles, delegation.terminating ? "!" : " ");
+        size_t used = strlen(roles);
+
+        (void)snprintf(roles + used, sizeof roles - used, "%s%s", delegation.role,
+                       delegation.terminating ? "!" : " ");
     }
     assert_string_equal(roles, expected);
 }
