@@ -60,7 +60,7 @@ def test_a_wrong_clock_neither_stops_updates_nor_makes_them_unsafe(town, clock):
     time.sleep(2.5)
     update(town, device, "late", "1.0", "refused")
     assert last_report(device)["error"] == "untrusted"
-    assert "expired at" in last_report(device)["detail"]
+    assert "expired" in last_report(device)["detail"]
     assert device.running_image(300_000) == image("2.0")
 
 
@@ -83,7 +83,7 @@ def test_expired_metadata_stops_neither_devices_nor_server(town):
     wait_until(lambda: device.seen()["last_seen"] > seen, what="it polls")
     assert device.running_image(300_000) == image("2.0")
     update(town, device, "late", "1.0", "refused")
-    assert "expired at" in last_report(device)["detail"]
+    assert "expired" in last_report(device)["detail"]
 
     device.stop()
     town.server.stop()  # nobody there to ask: a device starts all the same
