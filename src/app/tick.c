@@ -2,8 +2,8 @@
 #include <stdlib.h>
 
 #include "app/course.h"
-#include "app/expiring.h"
 #include "app/deeds.h"
+#include "app/expiring.h"
 #include "app/facts.h"
 #include "app/publish.h"
 #include "app/retire.h"
