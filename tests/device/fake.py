@@ -127,11 +127,12 @@ def sha256(data):
 
 
 class Key:
-    """An Ed25519 key in a file."""
+    """An Ed25519 key in a file, which is made if it is missing."""
 
     def __init__(self, path):
         self.path = pathlib.Path(path)
-        openssl("genpkey", "-algorithm", "ED25519", "-out", self.path)
+        if not self.path.exists():
+            openssl("genpkey", "-algorithm", "ED25519", "-out", self.path)
         self.public = openssl("pkey", "-in", self.path, "-pubout", "-outform", "DER")[-32:]
         self.json = {"keytype": "ed25519", "scheme": "ed25519",
                      "keyval": {"public": self.public.hex()}}

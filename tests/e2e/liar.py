@@ -2,14 +2,16 @@
 changes the answers as it likes.
 
 The devices' keys are lent to it, so that slipwayd knows who asks; a liar that sits in slipwayd
-itself would not need them.
+itself would not need them. It can sign assignments as slipwayd does.
 """
 import http.client
 import http.server
 import ssl
 import threading
 
-from fake import cbor_decode, cbor_encode
+from fake import Key, cbor_decode, cbor_encode, cbor_item
+
+MANDATE = {"device": 2, "sequence": 3, "nonce": 4, "action": 7, "sha256": 8, "target": 9}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -79,6 +81,21 @@ class Liar:
 
     def tell_the_truth(self):
         self.lies, self.poll_lie = {}, None
+
+    def assign(self, signed, **changes):
+        """The assignment with other members, signed by `key`: by default slipwayd's own."""
+        key = changes.pop("key", self.world.server.data / "pki/assignment.key")
+        _, at = cbor_item(signed, 2)  # behind the tag and the head of the array: protected
+        payload, _ = cbor_item(signed, at + 1)  # behind the empty map
+        members = cbor_decode(payload)
+        members.update({MANDATE[name]: value for name, value in changes.items()})
+        return self.signer(key).sign1(cbor_encode(members))
+
+    def signer(self, path):
+        copy = self.world.path / f"copy-of-{path.name}"
+        if not copy.exists():
+            copy.write_bytes(path.read_bytes())
+        return Key(copy)
 
     def ask(self, name, method, path, body, headers):
         context = ssl.create_default_context(cafile=str(self.world.server.ca))

@@ -117,15 +117,13 @@ METADATA = [
     (signed_by_online_keys, "untrusted", "has 0 of 2 valid signatures"),
     (a_bit_flipped, "untrusted", "has 0 of 2 valid signatures"),
     (cut_short, "corrupt", "targets metadata: line 1"),
-    (targets_expired, "untrusted", "expired at 2026-01-01T00:00:00Z; it is now"),
-    (snapshot_expired, "untrusted", "expired at 2026-01-01T00:00:00Z; it is now"),
-    (timestamp_expired, "untrusted", "expired at 2026-01-01T00:00:00Z; it is now"),
     (timestamp_by_a_stranger, "untrusted", "has 0 of 1 valid signatures"),
     (targets_of_another_length, "too-big", "the answer is larger than"),
     (targets_without_end, "too-big", "the answer is larger than"),
     (root_of_a_stranger, "untrusted",
      "by the rule of root version 1: root version 2 has 0 of 1 valid signatures"),
 ]
+EXPIRED = [targets_expired, snapshot_expired, timestamp_expired]
 ROLLED_BACK = [
     (timestamp_rolled_back, "conflict", "timestamp.json: version"),
     (snapshot_rolled_back, "conflict", "snapshot"),
@@ -197,6 +195,15 @@ def test_metadata(town, lie, err, words):
     case.roll_out()
     case.assert_ends("refused", err, "the release cannot be verified: ")
     case.assert_ends("refused", err, words)
+    case.assert_runs_on()
+
+
+@pytest.mark.parametrize("lie", EXPIRED, ids=[lie.__name__ for lie in EXPIRED])
+def test_expired_metadata(town, lie):
+    case = Case(town, lie.__name__)
+    forge_next(town, lie)
+    case.roll_out()
+    case.assert_ends("refused", "untrusted", "the metadata has expired")
     case.assert_runs_on()
 
 
@@ -282,9 +289,35 @@ def test_blobs(town, what, lie, err, words):
 
 # ---- lies about what to install ----
 
-def offer(target, content):
-    return lambda answer: answer if answer[1] != 1 else {
-        **answer, 4: target, 8: bytes.fromhex(sha256(content))}
+def offer(target, content, **more):
+    """Another image, in the answer and in an assignment that is signed anew."""
+    def lie(liar, answer):
+        members = {"target": target, "sha256": bytes.fromhex(sha256(content)), **more}
+        return {**answer, 4: target, 8: members["sha256"], 9: liar.assign(answer[9], **members)}
+    return lie
+
+
+def assignment(**changes):
+    """The right image by an assignment that is not right."""
+    return lambda liar, answer: {**answer, 9: liar.assign(answer[9], **changes)}
+
+
+def answer_only(**changes):
+    """Another answer with the assignment as slipwayd signed it."""
+    return lambda liar, answer: {**answer, **{int(key[1:]): value
+                                              for key, value in changes.items()}}
+
+
+def unsigned(liar, answer):
+    return {key: value for key, value in answer.items() if key != 9}
+
+
+def by_a_stranger(liar, answer):
+    return {**answer, 9: liar.assign(answer[9], key=liar.world.stranger)}
+
+
+def a_bit_of_the_signature(liar, answer):
+    return {**answer, 9: answer[9][:-1] + bytes([answer[9][-1] ^ 1])}
 
 
 OFFERS = {
@@ -293,15 +326,23 @@ OFFERS = {
     "other-product": (offer("toaster/4.0/toaster-4.0.img", image("4.0")), "unsuitable", "product"),
     "other-base": (offer("gateway/5.0/gateway-5.0.img", image("5.0")), "unsuitable",
                    "cannot be applied on the image that is running"),
-    "below-the-floor": (offer("gateway/0.9/gateway-0.9.img", image("0.9")), "unsuitable",
-                        "below the security floor"),
-    "unknown": (offer("gateway/9.9/image", NEW), "not-found", "do not list gateway/9.9/image"),
+    "below-the-floor": (offer("gateway/0.9/gateway-0.9.img", image("0.9"), action=2),
+                        "unsuitable", "below the security floor"),
+    "unknown": (offer("gateway/9.9/image", NEW), "not-found", "lists gateway/9.9/image"),
     "other-digest": (offer("gateway/2.0/gateway-2.0.img", OLD), "untrusted",
-                     "contradict each other or the assignment"),
+                     "for another image than the one released"),
     "a-chunk-list": (offer("gateway/2.0/gateway-2.0.img.chunks", NEW), "corrupt",
                      "has no release facts"),
-    "rollback-to-nothing": (lambda answer: answer if answer[1] != 1 else {**answer, 1: 3},
-                            "not-found", ""),
+    "answer-of-other-image": (answer_only(k4="gateway/3.0/gateway-3.0.img"), "unsuitable",
+                              "hardware"),
+    "answer-of-other-kind": (answer_only(k1=3), "untrusted",
+                             "does not allow what the server asks for"),
+    "unsigned": (unsigned, "untrusted", ""),
+    "signed-by-a-stranger": (by_a_stranger, "untrusted", "the key that signed the assignment"),
+    "signature-flipped": (a_bit_of_the_signature, "untrusted", "signature"),
+    "for-another-device": (assignment(device="somebody"), "untrusted", "for another device"),
+    "of-another-poll": (assignment(nonce=bytes(16)), "untrusted",
+                        "does not answer this device's question"),
 }
 
 
@@ -309,7 +350,7 @@ OFFERS = {
 def test_offers(town, name):
     lie, err, words = OFFERS[name]
     case = Case(town, f"offer-{name}", security_floor=2)
-    town.liar.poll_lie = lie
+    town.liar.poll_lie = lambda answer: lie(town.liar, answer) if answer[1] == 1 else answer
     case.roll_out()
     case.assert_ends("refused", err, words)
     case.assert_runs_on()
