@@ -48,8 +48,8 @@ static int prepare(struct cli *cli, const char *role)
     int code;
 
     why_clear(&why);
-    if ((size_t)snprintf(path, sizeof path, "%s/staged/%s.prepared", staged_dir(cli), role) >=
-        sizeof path)
+    if ((size_t)snprintf(path, sizeof path, "%s/staged/%s" REPOSITORY_PREPARED, staged_dir(cli),
+                         role) >= sizeof path)
         return complain(cli, CODE_USAGE, "the path is too long");
     err = ceremony_prepare(staged_dir(cli), role, &prepared, &why);
     if (err != ERR_OK)

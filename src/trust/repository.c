@@ -1,6 +1,7 @@
 #include "trust/repository.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -89,6 +90,15 @@ enum err repository_stage(const char *dir, const char *role, json_t *envelope, s
     return err;
 }
 
+/* What was prepared for signers elsewhere fits nothing any more. */
+static enum err drop_prepared(const char *folder, const char *role, struct why *why)
+{
+    char name[TUF_ROLE_NAME_SIZE_MAX + sizeof REPOSITORY_PREPARED];
+
+    (void)snprintf(name, sizeof name, "%s" REPOSITORY_PREPARED, role);
+    return tuf_file_remove(folder, name, why);
+}
+
 /* The numbered name first, which nobody looks up before. */
 enum err repository_promote(const char *dir, const char *role, const struct tuf_metadata *staged,
                             struct why *why)
@@ -100,7 +110,8 @@ enum err repository_promote(const char *dir, const char *role, const struct tuf_
     TRY(tuf_file_path(dir, REPOSITORY_STAGED, folder, sizeof folder, why));
     TRY(tuf_file_replace(dir, numbered, tuf_metadata_bytes(staged), why));
     TRY(tuf_file_replace(dir, plain, tuf_metadata_bytes(staged), why));
-    return tuf_file_remove(folder, plain, why);
+    TRY(tuf_file_remove(folder, plain, why));
+    return drop_prepared(folder, role, why);
 }
 
 static json_t *empty_targets(struct utc expires)

@@ -26,6 +26,8 @@
 #define REPOSITORY_ROOT    "root"
 #define REPOSITORY_TARGETS "targets"
 
+#define REPOSITORY_PREPARED ".prepared" /* staged/ROLE.prepared, see trust/ceremony.h */
+
 #define REPOSITORY_NAME_SIZE (TUF_ROLE_NAME_SIZE_MAX + 1u)
 #define REPOSITORY_KEYS_MAX  16u  /* keys of one role: more people than will ever gather */
 #define REPOSITORY_ROLES_MAX 256u /* delegated roles: products of one company */
