@@ -195,6 +195,33 @@ static void a_rollout_is_steered(void **state)
     world_close(world);
 }
 
+/* Two devices are away, and must not run again what they ran before. */
+static void floors_bar_a_rollback(void **state)
+{
+    struct world *world = world_open();
+
+    (void)state;
+    assert_int_equal(draft(world, ROLE_OPERATOR, "june", "\"selector\":\"hw = a\""), 201);
+    assert_int_equal(steer(world, ROLE_OPERATOR, "june", "start"), 200);
+    assert_int_equal(db_script(world->db, "UPDATE assignment SET whereabouts = 1,"
+                                          " previous = (SELECT plain_sha256 FROM release LIMIT 1);"
+                                          "UPDATE device SET security_floor = 4000000000"
+                                          " WHERE id IN (SELECT device FROM assignment)"),
+                     ERR_OK);
+    assert_int_equal(steer(world, ROLE_OPERATOR, "june", "rollback"), 409);
+    assert_string_equal(world->content_type, "application/problem+json");
+    check_text(world, "field", "leave_behind");
+    check_number(world, "barred.count", 2);
+    assert_non_null(strstr(world->body, "\"sample\":[\"pump-"));
+    assert_int_equal(ask(world, METHOD_POST, API "/rollouts/june/rollback", "{\"leave_behind\":3}"),
+                     409);
+    assert_int_equal(ask(world, METHOD_POST, API "/rollouts/june/pause", "{\"leave_behind\":2}"),
+                     400);
+    (void)ask(world, METHOD_POST, API "/rollouts/june/rollback", "{\"leave_behind\":2}");
+    assert_null(strstr(world->body, "leave_behind")); /* that was not in its way */
+    world_close(world);
+}
+
 static void two_people_approve(void **state)
 {
     struct world *world = world_open();
@@ -570,6 +597,7 @@ int main(void)
         cmocka_unit_test(selectors_are_tried_out),
         cmocka_unit_test(a_rollout_is_read_back_as_it_was_written),
         cmocka_unit_test(a_rollout_is_steered),
+        cmocka_unit_test(floors_bar_a_rollback),
         cmocka_unit_test(two_people_approve),
         cmocka_unit_test(nobody_steers_what_has_changed),
         cmocka_unit_test(drafts_are_thrown_away_and_lists_are_filtered),
