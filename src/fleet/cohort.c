@@ -50,12 +50,15 @@ void cohort_tick(struct cohort *cohort, const struct cohort_rule *rule)
 }
 
 void cohort_stretch(struct cohort *cohort, const struct cohort_rule *rule,
-                    const struct control_arm *control, const bool *watched, uint32_t strata)
+                    const struct cohort_control *control, uint32_t strata)
 {
     CHECK(strata <= COHORT_STRATA_MAX);
-    for (uint32_t i = 0; i < strata; i++)
-        control_judge(&cohort->evidence[COHORT_SILENT], &cohort->treated[i], &control[i],
-                      watched[i], rule->tolerance);
+    for (uint32_t i = 0; i < strata; i++) {
+        control_judge(&cohort->evidence[COHORT_SILENT], &cohort->silent[i], &control[i].silent,
+                      control[i].watched, rule->tolerance);
+        control_judge(&cohort->evidence[COHORT_LOST], &cohort->lost[i], &control[i].lost,
+                      control[i].watched, rule->tolerance);
+    }
 }
 
 bool cohort_convicted(const struct cohort *cohort, const struct cohort_rule *rule, bool whole,

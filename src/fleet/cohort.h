@@ -8,7 +8,7 @@
  * Bonferroni for e-values; e-BH (Wang and Ramdas 2022) would control the share of false holds at
  * a fixed time, but not of holds that stay (Tavyrikov, Goeman, de Heide 2025).
  *
- * A cohort owns its ledger of exposure and its three channels of evidence and passes time on to
+ * A cohort owns its ledger of exposure and its channels of evidence and passes time on to
  * them. It knows no devices. */
 #pragma once
 
@@ -23,8 +23,10 @@
 #define COHORT_CHANNEL_MAP(X) \
     X(REPORTED, "reported")   \
     X(SILENT, "silent")       \
+    X(LOST, "lost")           \
     X(HEALTH, "health")
 
+/* SILENT: not back by the deadline after the flip. LOST: was back, and gone at a roll call. */
 enum cohort_channel {
 #define X(code, wire) COHORT_##code,
     COHORT_CHANNEL_MAP(X)
@@ -35,7 +37,7 @@ enum cohort_channel {
 struct cohort {
     struct exposure exposure;
     struct evidence evidence[COHORT_CHANNEL_COUNT];
-    struct control_arm treated[COHORT_STRATA_MAX];
+    struct control_arm silent[COHORT_STRATA_MAX], lost[COHORT_STRATA_MAX]; /* this stretch */
     int64_t coming[COHORT_CURVE_TICKS]; /* q32: background of reports by tick, from `turn` on */
     int64_t baking;                     /* q32: background of health per tick */
     uint8_t turn;
@@ -66,9 +68,15 @@ void cohort_baked(struct cohort *cohort, int64_t health_per_tick);
 /* One tick has passed. */
 void cohort_tick(struct cohort *cohort, const struct cohort_rule *rule);
 
-/* A stretch has passed: compare arms. `watched` as for control_judge(), by stratum. */
+/* Of one stratum: what devices without the release did, by deadline and at roll calls. */
+struct cohort_control {
+    struct control_arm silent, lost;
+    bool watched; /* such devices are looked at in this rollout */
+};
+
+/* A stretch has passed: compare arms. */
 void cohort_stretch(struct cohort *cohort, const struct cohort_rule *rule,
-                    const struct control_arm *control, const bool *watched, uint32_t strata);
+                    const struct cohort_control *control, uint32_t strata);
 
 /* Whether a channel says that it must be held now; `channel_out` gets the strongest. False when it
  * is held already. */

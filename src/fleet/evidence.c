@@ -32,22 +32,18 @@ void evidence_charge(struct evidence *evidence, int64_t background)
         evidence->log[i] -= ((evidence_effects[i] - 2) * background + 1) / 2;
 }
 
-void evidence_compare(struct evidence *evidence, uint32_t treated, uint32_t events, int64_t share,
-                      int64_t tolerance)
+int64_t evidence_tilt(uint32_t effect, int64_t most)
 {
-    int64_t rest = FIXED_ONE - share, harmless;
+    int64_t tilt = (evidence_effects[effect] - 2) * (FIXED_ONE / 2);
 
-    CHECK(treated <= events && share >= 0 && share <= FIXED_ONE && tolerance >= FIXED_ONE);
-    if (events == 0 || share == 0)
-        return;
-    harmless = fixed_ln(fixed_mul(tolerance, share) + rest);
-    evidence->events += treated;
-    for (uint32_t i = 0; i < EVIDENCE_EFFECTS; i++) {
-        int64_t odds = tolerance * evidence_effects[i] / 2;
-        int64_t harmful = fixed_ln(fixed_mul(odds, share) + rest);
+    CHECK(effect < EVIDENCE_EFFECTS && most >= 0);
+    return tilt < most ? tilt : most;
+}
 
-        evidence->log[i] += treated * ln_effects[i] - events * (harmful - harmless);
-    }
+void evidence_add(struct evidence *evidence, uint32_t effect, int64_t log)
+{
+    CHECK(effect < EVIDENCE_EFFECTS);
+    evidence->log[effect] += log;
 }
 
 int64_t evidence_log(const struct evidence *evidence)

@@ -17,8 +17,8 @@
  * times the share reported by then, because the rate of failing *given that it has not failed
  * yet* is that much above p.
  *
- * Where devices without the release can be watched beside (fleet/control.h), a step compares
- * arms instead of trusting the background, and multiplies into the same wealth.
+ * Where devices without the release can be watched beside, fleet/control.h balances each stake with
+ * what happens to them, in the same wealth.
  *
  * Sources: Ville 1939; Robbins and Siegmund 1974 (mixtures); Kulldorff et al. 2011 (MaxSPRT,
  * vaccine safety); Howard, Ramdas, McAuliffe, Sekhon 2020 ("Time-uniform Chernoff bounds via
@@ -44,12 +44,12 @@ void evidence_event(struct evidence *evidence);
 /* Background that could have shown by now; q32, at least 0. */
 void evidence_charge(struct evidence *evidence, int64_t background);
 
-/* Two arms were watched side by side: `events` bad ones in all, `treated` of them with the
- * release, which was the share `share` (q32) of all that were due. At least as much odds as
- * `tolerance` (q32, at least 1) is harmless. See fleet/control.h for why this may be
- * multiplied in. */
-void evidence_compare(struct evidence *evidence, uint32_t treated, uint32_t events, int64_t share,
-                      int64_t tolerance);
+/* r - 1 of an effect in q32, but at most `most`: who has to balance a stake may not be able to
+ * balance a large one. */
+int64_t evidence_tilt(uint32_t effect, int64_t most);
+
+/* Add to ln W of one effect. */
+void evidence_add(struct evidence *evidence, uint32_t effect, int64_t log);
 
 /* ln E in q32. */
 int64_t evidence_log(const struct evidence *evidence);

@@ -44,10 +44,16 @@ void exposure_forgive(struct exposure *exposure, uint32_t rung, int64_t revealed
     exposure_pass(exposure, rung, fade);
 }
 
-void exposure_expect(struct exposure *exposure, int64_t background)
+void exposure_expect(struct exposure *exposure, uint32_t rung, int64_t background)
 {
-    CHECK(background >= 0);
-    exposure->background += background;
+    CHECK(rung < EXPOSURE_RUNGS && background >= 0);
+    exposure->rung[rung].background += background;
+}
+
+void exposure_expect_all(struct exposure *exposure, int64_t background)
+{
+    for (uint32_t i = 0; i < EXPOSURE_RUNGS; i++)
+        exposure_expect(exposure, i, background);
 }
 
 void exposure_age(struct exposure *exposure, int64_t factor)
@@ -69,18 +75,19 @@ int64_t exposure_revealed(const struct exposure *exposure, uint32_t rung)
     return revealed > 0 ? revealed : 0;
 }
 
-static int64_t rung_price(struct exposure *exposure, uint32_t rung, int64_t refute)
+/* The largest q with background + q * sound * revealed within the limit. Harmless devices that look
+ * bad anyway are not to be had twice: hence `sound`. */
+static int64_t rung_price(struct exposure *exposure, uint32_t rung,
+                          const struct exposure_rule *rule)
 {
     struct exposure_rung *at = &exposure->rung[rung];
-    int64_t revealed = exposure_revealed(exposure, rung), room, price;
+    int64_t revealed = fixed_mul(exposure_revealed(exposure, rung), rule->sound), room, price;
 
     if (at->limit == 0 || at->limit_of != at->bad) {
-        at->limit = limit_expected(at->bad, refute);
+        at->limit = limit_expected(at->bad, rule->refute);
         at->limit_of = at->bad;
     }
-    room = at->limit;
-    if (rung == EXPOSURE_RUNGS - 1)
-        room = room > exposure->background ? room - exposure->background : 0;
+    room = at->limit > at->background ? at->limit - at->background : 0;
     if (room >= revealed)
         return FIXED_ONE;
     price = fixed_div(room, revealed) + 1;
@@ -93,7 +100,7 @@ struct exposure_view exposure_look(struct exposure *exposure, const struct expos
     int64_t hidden, next = ((int64_t)exposure->exposed + 1) << 32;
 
     for (uint32_t i = 0; i < EXPOSURE_RUNGS; i++) {
-        int64_t price = rung_price(exposure, i, rule->refute);
+        int64_t price = rung_price(exposure, i, rule);
 
         if (i == 0 || price < view.price) {
             view.price = price;

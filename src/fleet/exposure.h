@@ -21,8 +21,8 @@
  * hundredth of harmless absences exceed, or reported bad. A harmed device that falls silent is
  * counted on every rung, so each bounds the harm by itself, however wrong its time is; the early
  * ones are coarse and quick. A device that comes back late and well is taken off again: what
- * remains are at least the harmed ones. On the last rung the background that also fails without
- * the release is subtracted.
+ * remains are at least the harmed ones. From each count the background is subtracted that fails
+ * or is lost for good without the release, as far as it is certain.
  *
  * A device past its rung reveals 1 - exp(-age/late) of what it could: failures that come late, on
  * the average `late` after the flip, are insured against. A bad one reveals no more after that.
@@ -35,18 +35,18 @@
 #define EXPOSURE_RUNGS 3u
 
 struct exposure_rung {
-    uint32_t bad;    /* devices that look harmed from here */
-    uint32_t live;   /* devices past the rung that do not */
-    int64_t fading;  /* q32: sum of exp(-age/late) over them */
-    int64_t settled; /* q32: what bad ones revealed until they were bad */
+    uint32_t bad;       /* devices that look harmed from here */
+    uint32_t live;      /* devices past the rung that do not */
+    int64_t fading;     /* q32: sum of exp(-age/late) over them */
+    int64_t settled;    /* q32: what bad ones revealed until they were bad */
+    int64_t background; /* q32: bad ones to be expected anyway, at least */
     uint32_t limit_of;
     int64_t limit; /* q32: limit_expected(limit_of); 0 = not asked yet */
 };
 
 struct exposure {
-    uint32_t size;      /* devices of the cohort in this rollout */
-    uint32_t exposed;   /* with leave given */
-    int64_t background; /* q32: bad ones on the last rung to be expected anyway, at least */
+    uint32_t size;    /* devices of the cohort in this rollout */
+    uint32_t exposed; /* with leave given */
     struct exposure_rung rung[EXPOSURE_RUNGS];
 };
 
@@ -56,6 +56,7 @@ struct exposure_rule {
     int64_t mean;        /* q32: limit_mean(K, ln(2 / doubt)) */
     int64_t refute;      /* q32: ln(2 * EXPOSURE_RUNGS / doubt) */
     int64_t floor;       /* q32: smallest share of harm that is promised about */
+    int64_t sound;       /* q32: share of harmless devices that look well, at least */
 };
 
 enum exposure_finding {
@@ -89,8 +90,9 @@ void exposure_miss(struct exposure *exposure, uint32_t rung, int64_t revealed);
  * when it turned bad, `fade` is exp(-age/late) now. */
 void exposure_forgive(struct exposure *exposure, uint32_t rung, int64_t revealed, int64_t fade);
 
-/* Background on the last rung that has had its chance; q32. */
-void exposure_expect(struct exposure *exposure, int64_t background);
+/* Background that has had its chance to show on a rung; q32. */
+void exposure_expect(struct exposure *exposure, uint32_t rung, int64_t background);
+void exposure_expect_all(struct exposure *exposure, int64_t background);
 
 /* A while has passed: `factor` (q32) is exp(-while/late). */
 void exposure_age(struct exposure *exposure, int64_t factor);

@@ -3,15 +3,19 @@
 #include "base/check.h"
 #include "fleet/limit.h"
 
-#define MILLION      1000000u
-#define ROLL_CALL    EXPOSURE_RUNGS /* comes after the rungs */
-#define PASSED_RUNGS ((1u << EXPOSURE_RUNGS) - 1u)
-#define LAST_RUNG    (EXPOSURE_RUNGS - 1u)
+#define MILLION     1000000u
+#define LAST_RUNG   (EXPOSURE_RUNGS - 1u)
+#define CONTROL_MAX (1u << 29) /* control deadlines of one stretch */
 
 static enum err refuse(struct why *why, const char *field, const char *text)
 {
     why_say(why, field, text);
     return ERR_INVALID;
+}
+
+static struct control_arm *control_of(struct risk_stratum *stratum, bool roll_call)
+{
+    return roll_call ? &stratum->lost : &stratum->silent;
 }
 
 /* ---- Start ---- */
@@ -51,19 +55,23 @@ static enum err check_rule(const struct risk_rule *rule, struct why *why)
     return check_curve(rule, why);
 }
 
-static enum err check_memory(const struct risk_memory *memory, struct why *why)
+static enum err check_memory(const struct risk_memory *memory, uint32_t strata, struct why *why)
 {
     if (memory->cohort_count == 0 || memory->cohort_count > RISK_COHORTS_MAX)
         return refuse(why, "cohorts", "there must be from 1 to 4096, the whole the first");
     if (memory->kind_count == 0 || memory->kind_count > RISK_KINDS_MAX)
         return refuse(why, "kinds", "there must be from 1 to 64");
+    for (uint32_t i = 0; i < strata; i++) {
+        if (memory->strata[i].silent_ppm > MILLION || memory->strata[i].absent_ppm > MILLION)
+            return refuse(why, "strata", "a share is at most 1000000");
+    }
     if (memory->site_count > RISK_SITES_MAX)
         return refuse(why, "sites", "there must be at most 1048576");
     for (uint32_t i = 0; i < memory->kind_count; i++) {
         const struct risk_kind *kind = &memory->kinds[i];
 
         if (kind->reported_high_ppm > MILLION / 2 || kind->silent_high_ppm > MILLION / 2 ||
-            kind->health_high_ppm > MILLION / 2)
+            kind->absent_high_ppm > MILLION / 2 || kind->health_high_ppm > MILLION / 2)
             return refuse(why, "kinds", "a background above one half cannot be told from a defect");
         if (kind->reported_low_ppm > kind->reported_high_ppm ||
             kind->lost_low_ppm > kind->silent_high_ppm ||
@@ -89,6 +97,20 @@ static int64_t fade_of(const struct risk_rule *rule, uint32_t ticks)
     return fixed_exp(-fixed_div((int64_t)(age << 24), (int64_t)rule->late_s << 24));
 }
 
+/* Of harmless devices, those that will look well, at least. */
+static int64_t sound_share(const struct risk *risk)
+{
+    uint32_t most = 0;
+
+    for (uint32_t i = 0; i < risk->kind_count; i++) {
+        const struct risk_kind *kind = &risk->kinds[i];
+        uint32_t low = kind->reported_low_ppm + kind->lost_low_ppm + kind->health_low_ppm;
+
+        most = low > most ? low : most;
+    }
+    return fixed_ratio(most < MILLION ? MILLION - most : 1, MILLION);
+}
+
 static void derive(struct risk *risk)
 {
     const struct risk_rule *rule = &risk->rule;
@@ -98,6 +120,7 @@ static void derive(struct risk *risk)
     derived->exposure.refute = log_of(2 * EXPOSURE_RUNGS, rule->doubt_ppm);
     derived->exposure.mean = limit_mean(rule->harmed_max, log_of(2, rule->doubt_ppm));
     derived->exposure.floor = fixed_ratio(rule->floor_ppm, MILLION);
+    derived->exposure.sound = sound_share(risk);
     derived->tolerance = fixed_ratio(rule->tolerance_permille, 1000);
     derived->halt_log = log_of(2 * COHORT_CHANNEL_COUNT, rule->false_alarm_ppm);
     derived->hold_log = derived->halt_log;
@@ -111,7 +134,7 @@ enum err risk_start(struct risk *risk, const struct risk_rule *rule,
                     const struct risk_memory *memory, struct why *why)
 {
     TRY(check_rule(rule, why));
-    TRY(check_memory(memory, why));
+    TRY(check_memory(memory, rule->strata, why));
     *risk = (struct risk){.rule = *rule,
                           .cohorts = memory->cohorts,
                           .cohort_count = memory->cohort_count,
@@ -124,7 +147,9 @@ enum err risk_start(struct risk *risk, const struct risk_rule *rule,
     for (uint32_t i = 0; i < memory->cohort_count; i++)
         cohort_start(&risk->cohorts[i], memory->cohort_sizes[i]);
     for (uint32_t i = 0; i < rule->strata; i++)
-        risk->strata[i] = (struct risk_stratum){.size = memory->stratum_sizes[i]};
+        risk->strata[i] = (struct risk_stratum){.size = memory->strata[i].size,
+                                                .absent_ppm = memory->strata[i].absent_ppm,
+                                                .silent_ppm = memory->strata[i].silent_ppm};
     for (uint32_t i = 0; i < memory->site_count; i++)
         risk->sites[i] = 0;
     return ERR_OK;
@@ -132,7 +157,7 @@ enum err risk_start(struct risk *risk, const struct risk_rule *rule,
 
 /* ---- Time ---- */
 
-static uint32_t roll_call_ticks(const struct risk *risk, const struct risk_device *device)
+static uint32_t observed_ticks(const struct risk *risk, const struct risk_device *device)
 {
     uint32_t bake = risk->rule.bake_s / risk->rule.tick_s;
 
@@ -143,11 +168,14 @@ static uint32_t roll_call_ticks(const struct risk *risk, const struct risk_devic
  * came somewhere within its tick: a deadline may be late, not early. */
 static uint32_t next_ticks(const struct risk *risk, const struct risk_device *device)
 {
+    uint32_t last = observed_ticks(risk, device);
+    uint64_t call = (uint64_t)device->due[LAST_RUNG] << (device->calls + 1);
+
     for (uint32_t i = 0; i < EXPOSURE_RUNGS; i++) {
         if ((device->passed & 1u << i) == 0)
             return device->due[i] + 1u;
     }
-    return roll_call_ticks(risk, device) + 1u;
+    return (call < last ? (uint32_t)call : last) + 1u;
 }
 
 uint32_t risk_next_due_s(const struct risk *risk, const struct risk_device *device)
@@ -162,16 +190,17 @@ uint32_t risk_next_due_s(const struct risk *risk, const struct risk_device *devi
 
 static void stretch(struct risk *risk)
 {
-    struct control_arm control[COHORT_STRATA_MAX];
-    bool watched[COHORT_STRATA_MAX];
+    struct cohort_control control[COHORT_STRATA_MAX];
 
     for (uint32_t i = 0; i < risk->rule.strata; i++) {
-        control[i] = risk->strata[i].control;
-        watched[i] = risk->strata[i].exposed < risk->strata[i].size;
-        risk->strata[i].control = (struct control_arm){0};
+        struct risk_stratum *stratum = &risk->strata[i];
+
+        control[i] = (struct cohort_control){stratum->silent, stratum->lost,
+                                             stratum->size != 0};
+        stratum->silent = stratum->lost = (struct control_arm){0};
     }
     for (uint32_t i = 0; i < risk->cohort_count; i++)
-        cohort_stretch(&risk->cohorts[i], &risk->derived, control, watched, risk->rule.strata);
+        cohort_stretch(&risk->cohorts[i], &risk->derived, control, risk->rule.strata);
 }
 
 /* ---- Conviction ---- */
@@ -247,7 +276,7 @@ static int64_t odds_of(uint32_t ppm)
 
 static int64_t health_per_tick(const struct risk *risk, const struct risk_device *device)
 {
-    uint32_t ticks = roll_call_ticks(risk, device);
+    uint32_t ticks = observed_ticks(risk, device);
 
     return odds_of(risk->kinds[device->kind].health_high_ppm) / (ticks > 0 ? ticks : 1) + 1;
 }
@@ -309,7 +338,7 @@ static void on_good(struct risk *risk, struct risk_device *device)
     if ((device->flags & RISK_DEVICE_BAD) != 0 || (back && !gone))
         return;
     for (uint32_t rung = 0; rung < EXPOSURE_RUNGS; rung++) {
-        uint32_t counted = gone ? roll_call_ticks(risk, device) : device->due[rung];
+        uint32_t counted = gone ? device->gone : device->due[rung];
         int64_t revealed = FIXED_ONE - fade_of(&risk->rule, counted);
 
         if ((device->passed & 1u << rung) == 0)
@@ -366,14 +395,18 @@ static bool counts_as_silent(struct risk *risk, uint32_t site)
 }
 
 /* A deadline of a treated device has passed. */
-static void try_silence(struct risk *risk, const struct risk_device *device, bool silent)
+static void try_silence(struct risk *risk, const struct risk_device *device,
+                        enum cohort_channel channel, bool silent)
 {
-    int64_t background =
-        fixed_mul(share_of(risk->kinds[device->kind].silent_high_ppm), risk->derived.tolerance);
+    const struct risk_kind *kind = &risk->kinds[device->kind];
+    uint32_t ppm = channel == COHORT_LOST ? kind->absent_high_ppm : kind->silent_high_ppm;
+    int64_t background = fixed_mul(share_of(ppm), risk->derived.tolerance);
     bool counts = silent && counts_as_silent(risk, device->site);
 
     for (uint32_t i = 0; i < device->cohort_count; i++) {
-        struct control_arm *arm = &risk->cohorts[device->cohorts[i]].treated[device->stratum];
+        struct cohort *cohort = &risk->cohorts[device->cohorts[i]];
+        struct control_arm *arm = channel == COHORT_LOST ? &cohort->lost[device->stratum]
+                                                         : &cohort->silent[device->stratum];
 
         arm->due++;
         arm->silent += counts;
@@ -390,7 +423,7 @@ static void pass_rung(struct risk *risk, struct risk_device *device, uint32_t ru
 
     device->passed = (uint8_t)(device->passed | 1u << rung);
     if (rung == LAST_RUNG)
-        try_silence(risk, device, !back);
+        try_silence(risk, device, COHORT_SILENT, !back);
     if ((device->flags & RISK_DEVICE_BAD) != 0)
         return; /* counted on every rung when it turned bad */
     for (uint32_t i = 0; i < device->cohort_count; i++) {
@@ -400,30 +433,40 @@ static void pass_rung(struct risk *risk, struct risk_device *device, uint32_t ru
             exposure_pass(exposure, rung, fade);
         else
             exposure_miss(exposure, rung, FIXED_ONE - fade);
-        if (rung == LAST_RUNG)
-            exposure_expect(exposure, background);
+        exposure_expect(exposure, rung, background);
     }
+}
+
+/* The device had looked well and is gone. */
+static void lose(struct risk *risk, struct risk_device *device)
+{
+    uint32_t age = age_of(risk, device);
+
+    turn_bad(risk, device, fade_of(&risk->rule, age));
+    device->flags |= RISK_DEVICE_GONE;
+    device->gone = (uint16_t)(age < RISK_TICKS_MAX ? age : RISK_TICKS_MAX);
 }
 
 static void hold_roll_call(struct risk *risk, struct risk_device *device, bool silent)
 {
-    bool well = (device->flags & RISK_DEVICE_BACK) != 0 && (device->flags & RISK_DEVICE_BAD) == 0;
-    int64_t health = health_per_tick(risk, device);
+    bool last = next_ticks(risk, device) > observed_ticks(risk, device);
+    bool well = (device->flags & (RISK_DEVICE_BACK | RISK_DEVICE_BAD | RISK_DEVICE_GONE)) ==
+                RISK_DEVICE_BACK;
 
-    device->flags |= RISK_DEVICE_BAKED;
-    for (uint32_t i = 0; i < device->cohort_count; i++)
-        cohort_baked(&risk->cohorts[device->cohorts[i]], health);
+    device->calls++;
+    if (last) {
+        device->flags |= RISK_DEVICE_BAKED;
+        for (uint32_t i = 0; i < device->cohort_count; i++)
+            cohort_baked(&risk->cohorts[device->cohorts[i]], health_per_tick(risk, device));
+    }
     if (!well)
         return; /* counted already */
-    try_silence(risk, device, silent);
-    if (silent) {
-        turn_bad(risk, device, fade_of(&risk->rule, roll_call_ticks(risk, device)));
-        device->flags |= RISK_DEVICE_GONE;
-        return;
-    }
-    for (uint32_t i = 0; i < device->cohort_count; i++)
-        exposure_expect(&risk->cohorts[device->cohorts[i]].exposure,
-                        share_of(risk->kinds[device->kind].health_low_ppm));
+    try_silence(risk, device, COHORT_LOST, silent);
+    if (silent)
+        lose(risk, device);
+    for (uint32_t i = 0; i < device->cohort_count && last && !silent; i++)
+        exposure_expect_all(&risk->cohorts[device->cohorts[i]].exposure,
+                            share_of(risk->kinds[device->kind].health_low_ppm));
 }
 
 static void on_due(struct risk *risk, struct risk_device *device, bool silent)
@@ -435,6 +478,20 @@ static void on_due(struct risk *risk, struct risk_device *device, bool silent)
         }
     }
     hold_roll_call(risk, device, silent);
+}
+
+static void on_control(struct risk *risk, const struct risk_event *event)
+{
+    struct risk_stratum *stratum = &risk->strata[event->stratum];
+    struct control_arm *arm = control_of(stratum, event->roll_call);
+
+    if (event->kind == RISK_CONTROL_SILENT) {
+        arm->silent += counts_as_silent(risk, event->site);
+        return;
+    }
+    arm->due += event->count;
+    arm->background +=
+        event->count * share_of(event->roll_call ? stratum->absent_ppm : stratum->silent_ppm);
 }
 
 static void on_lift(struct risk *risk, uint16_t cohort)
@@ -477,6 +534,25 @@ static enum err check_device(const struct risk *risk, const struct risk_event *e
     return ERR_OK;
 }
 
+static enum err check_control(const struct risk *risk, const struct risk_event *event,
+                              struct why *why)
+{
+    const struct control_arm *arm;
+
+    if (event->stratum >= risk->rule.strata)
+        return refuse(why, "stratum", "there is no such stratum");
+    arm = control_of(&risk->strata[event->stratum], event->roll_call);
+    if (event->kind == RISK_CONTROL && event->count > CONTROL_MAX - arm->due)
+        return refuse(why, "count", "is more than any fleet has");
+    if (event->kind == RISK_CONTROL)
+        return ERR_OK;
+    if (event->site != RISK_NO_SITE && event->site >= risk->site_count)
+        return refuse(why, "site", "there is no such site");
+    if (arm->silent >= arm->due)
+        return refuse(why, "stratum", "more are silent than came due");
+    return ERR_OK;
+}
+
 static enum err check_event(const struct risk *risk, const struct risk_event *event,
                             struct why *why)
 {
@@ -495,17 +571,7 @@ static enum err check_event(const struct risk *risk, const struct risk_event *ev
         return check_device(risk, event, why);
     case RISK_CONTROL:
     case RISK_CONTROL_SILENT:
-        if (event->stratum >= risk->rule.strata)
-            return refuse(why, "stratum", "there is no such stratum");
-        if (event->kind == RISK_CONTROL_SILENT && event->site != RISK_NO_SITE &&
-            event->site >= risk->site_count)
-            return refuse(why, "site", "there is no such site");
-        if (event->kind == RISK_CONTROL_SILENT &&
-            risk->strata[event->stratum].control.silent >= risk->strata[event->stratum].control.due)
-            return refuse(why, "stratum", "more are silent than were due");
-        if (event->kind == RISK_CONTROL && event->count > UINT32_MAX / 4)
-            return refuse(why, "count", "is more than any fleet has");
-        return ERR_OK;
+        return check_control(risk, event, why);
     case RISK_LIFT:
         if (event->cohort >= risk->cohort_count)
             return refuse(why, "cohort", "there is no such cohort");
@@ -540,10 +606,8 @@ enum err risk_step(struct risk *risk, const struct risk_event *event, struct ris
         on_due(risk, event->device, event->silent);
         break;
     case RISK_CONTROL:
-        risk->strata[event->stratum].control.due += event->count;
-        break;
     case RISK_CONTROL_SILENT:
-        risk->strata[event->stratum].control.silent += counts_as_silent(risk, event->site);
+        on_control(risk, event);
         break;
     case RISK_TICK:
         on_tick(risk, event->at_s / risk->rule.tick_s, out);

@@ -36,6 +36,7 @@ struct risk_kind {
     uint32_t reported_low_ppm, reported_high_ppm; /* failures reported */
     uint32_t lost_low_ppm;                        /* never heard of again */
     uint32_t silent_high_ppm;                     /* overdue at its deadline, lost ones included */
+    uint32_t absent_high_ppm;                     /* not heard of lately at a roll call */
     uint32_t health_low_ppm, health_high_ppm;     /* regressions while under observation */
 };
 
@@ -55,8 +56,11 @@ struct risk_rule {
 };
 
 struct risk_stratum {
-    uint32_t size, exposed; /* devices */
-    struct control_arm control;
+    uint32_t size;       /* devices */
+    uint32_t silent_ppm; /* of control deadlines that find silence on a quiet day, at least */
+    uint32_t absent_ppm; /* of control roll calls, the same */
+    uint32_t exposed;
+    struct control_arm silent, lost; /* devices without the release, this stretch */
 };
 
 /* All of the state. The pointers are set once; the rest is plain numbers. */
@@ -75,7 +79,7 @@ struct risk {
     bool halted;
 };
 
-/* One device's part; 44 bytes. The caller fills the first block, the engine the rest. */
+/* One device's part; 48 bytes. The caller fills the first block, the engine the rest. */
 struct risk_device {
     uint16_t cohorts[RISK_COHORTS_OF_ONE]; /* the first is COHORT_WHOLE, then ascending */
     uint8_t cohort_count;
@@ -85,15 +89,17 @@ struct risk_device {
     uint16_t due[EXPOSURE_RUNGS]; /* ticks from the flip to each rung, ascending, at least 1 */
 
     uint8_t flags;    /* RISK_DEVICE_* */
-    uint8_t passed;   /* rungs whose time has come; then the roll call */
+    uint8_t passed;   /* bits of the rungs whose time has come */
+    uint8_t calls;    /* roll calls held */
+    uint16_t gone;    /* ticks after the flip at which it was found gone */
     uint32_t exposed; /* tick of the grant */
 };
 
 #define RISK_DEVICE_EXPOSED 1u
 #define RISK_DEVICE_BACK    2u  /* heard of since the flip */
 #define RISK_DEVICE_BAD     4u  /* reported a failure or a regression */
-#define RISK_DEVICE_BAKED   8u  /* the roll call was held */
-#define RISK_DEVICE_GONE    16u /* absent at the roll call, and still is */
+#define RISK_DEVICE_BAKED   8u  /* the last roll call was held */
+#define RISK_DEVICE_GONE    16u /* absent at a roll call, and still is */
 
 enum risk_event_kind {
     RISK_ASK,            /* the device asks for leave to switch */
@@ -101,8 +107,8 @@ enum risk_event_kind {
     RISK_BAD,            /* it reported a failure, or that it fell back */
     RISK_WORSE,          /* its health has regressed */
     RISK_DUE,            /* risk_next_due() has come; `silent`: at the roll call, see there */
-    RISK_CONTROL,        /* `count` deadlines of devices without the release passed in `stratum` */
-    RISK_CONTROL_SILENT, /* one of them found its device silent, at `site` */
+    RISK_CONTROL,        /* `count` devices without the release came due in `stratum` */
+    RISK_CONTROL_SILENT, /* one of them was found silent, at `site` */
     RISK_TICK,           /* time has passed */
     RISK_LIFT,           /* a person lifts the hold of `cohort`, or the halt */
     RISK_EVENT_COUNT
@@ -114,9 +120,10 @@ struct risk_event {
     struct risk_device *device; /* ASK, GOOD, BAD, WORSE, DUE */
     bool silent;                /* DUE of the roll call: nothing heard within its deadline */
     uint32_t count;             /* CONTROL */
-    uint8_t stratum;            /* CONTROL, CONTROL_SILENT */
-    uint32_t site;              /* CONTROL_SILENT */
-    uint16_t cohort;            /* LIFT */
+    bool roll_call;  /* CONTROL, CONTROL_SILENT: not a deadline, a look at a sample of devices */
+    uint8_t stratum; /* CONTROL, CONTROL_SILENT */
+    uint32_t site;   /* CONTROL_SILENT */
+    uint16_t cohort; /* LIFT */
 };
 
 #define RISK_ANSWER_MAP(X)                               \
@@ -148,19 +155,19 @@ struct risk_decision {
     uint32_t new_holds;        /* cohorts this event held, `cohort` the first of them */
 };
 
-/* Fill in `risk` over the caller's memory. `cohort_sizes` and `stratum_sizes` are devices. Checks
- * the rule: ERR_INVALID with field and sentence. */
+/* The caller's memory, which the engine keeps. */
 struct risk_memory {
     struct cohort *cohorts;
-    const uint32_t *cohort_sizes;
+    const uint32_t *cohort_sizes; /* devices; read once */
     uint32_t cohort_count;
-    struct risk_stratum *strata;
-    const uint32_t *stratum_sizes;
+    struct risk_stratum *strata; /* size and silent_ppm are filled in */
     const struct risk_kind *kinds;
     uint32_t kind_count;
     uint32_t *sites;
     uint32_t site_count;
 };
+
+/* Begin a rollout: ERR_INVALID with field and sentence for a rule that makes no sense. */
 enum err risk_start(struct risk *risk, const struct risk_rule *rule,
                     const struct risk_memory *memory, struct why *why) MUST_USE;
 
@@ -170,8 +177,10 @@ enum err risk_step(struct risk *risk, const struct risk_event *event, struct ris
                    struct why *why) MUST_USE;
 
 /* When the caller has to say RISK_DUE: seconds since the start; RISK_NEVER when nothing is due.
- * The fourth time is the roll call at the end of the time under observation: the caller looks
- * whether the device was heard of within its last deadline. */
+ * The first three times are the rungs. Then come roll calls, at twice, four times ... the last
+ * rung's age and when the time under observation is over: the caller looks whether the device was
+ * heard of lately, that is, within a time that at most kind->absent_high_ppm of moments exceed
+ * (fleet/gap.h). They find the devices that ran well and then fell silent. */
 uint32_t risk_next_due_s(const struct risk *risk, const struct risk_device *device);
 
 /* K is too small for the floor: see docs/design/risk.md. The least K with which a release that
