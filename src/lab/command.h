@@ -18,3 +18,4 @@ int lab_load(int argc, char **argv);
 int lab_stolen(int argc, char **argv);
 int lab_seal(int argc, char **argv);
 int lab_judge(int argc, char **argv);
+int lab_risk(int argc, char **argv);

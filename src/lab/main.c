@@ -12,6 +12,7 @@ static const struct lab_command commands[] = {
     {"stolen-server", "give a device an attacker for its server", lab_stolen},
     {"seal", "measure what sealed images cost", lab_seal},
     {"judge", "judge a manifest and an assignment as a microcontroller does", lab_judge},
+    {"risk", "simulate rollouts and count the harm they do", lab_risk},
 };
 
 /* The program as a whole: what it says before a command is chosen. */
