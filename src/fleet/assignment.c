@@ -111,6 +111,24 @@ static const struct rule rules[] = {
     RULE(SUCCEEDED,   SUCCEEDED,   SUCCEEDED), /* repeated under a new report id */
     RULE(SUCCEEDED,   STRAYED,     REVERTED),  /* good becomes failed: it did not stay */
 
+    /* Claims, and what speaks for them. A late one shows that it is not silent, and no more. */
+    RULE(ASSIGNED,    CLAIMED,     TRIAL),
+    RULE(DOWNLOADING, CLAIMED,     TRIAL),
+    RULE(STAGED,      CLAIMED,     TRIAL),
+    RULE(SWITCHING,   CLAIMED,     TRIAL),
+    RULE(TRIAL,       CLAIMED,     TRIAL),
+    RULE(SILENT,      CLAIMED,     TRIAL),
+    RULE(RECALLED,    CLAIMED,     TRIAL),
+    RULE(WITHDRAWN,   CLAIMED,     TRIAL),
+    RULE(SUCCEEDED,   CLAIMED,     SUCCEEDED),
+    RULE(REVERTING,   CLAIMED,     REVERTING),
+    RULE(STRANDED,    CLAIMED,     STRANDED),
+    RULE(TRIAL,       RETURNED,    SUCCEEDED),
+    RULE(TRIAL,       SOAKED,      SUCCEEDED),
+    RULE(REVERTING,   RETURNED,    ROLLED_BACK),
+    RULE(REVERTING,   SOAKED,      ROLLED_BACK),
+    RULE(STRANDED,    RETURNED,    ROLLED_BACK),
+
     /* Rolling the whole rollout back. SWITCHING is waited for: a device that has leave and has
      * not used it must not be told to boot the other bank, which is the new one. */
     RULE(TRIAL,       REVERT,      REVERTING),
@@ -190,7 +208,10 @@ static bool is_word(enum assignment_event_kind kind)
     case ASSIGNMENT_EV_OBEYED:
     case ASSIGNMENT_EV_STRAYED:
     case ASSIGNMENT_EV_BACK:
+    case ASSIGNMENT_EV_CLAIMED:
+    case ASSIGNMENT_EV_RETURNED:
         return true;
+    case ASSIGNMENT_EV_SOAKED:
     case ASSIGNMENT_EV_ADMIT:
     case ASSIGNMENT_EV_GRANT:
     case ASSIGNMENT_EV_OVERDUE:
@@ -257,6 +278,9 @@ static bool permitted(const struct assignment *assignment, const struct assignme
         return assignment->whereabouts == WHEREABOUTS_AWAY;
     case ASSIGNMENT_EV_SUPERSEDE:
         return assignment->standing == STANDING_OUT || assignment->standing == STANDING_WAITING;
+    case ASSIGNMENT_EV_RETURNED:
+    case ASSIGNMENT_EV_SOAKED:
+        return assignment->claimed_at.ms != 0;
     case ASSIGNMENT_EV_HEARD:
     case ASSIGNMENT_EV_DOWNLOADING:
     case ASSIGNMENT_EV_STAGED:
@@ -272,6 +296,7 @@ static bool permitted(const struct assignment *assignment, const struct assignme
     case ASSIGNMENT_EV_RECALL:
     case ASSIGNMENT_EV_STRAYED:
     case ASSIGNMENT_EV_BACK:
+    case ASSIGNMENT_EV_CLAIMED:
     case ASSIGNMENT_EVENT_COUNT:
         break;
     }
@@ -343,6 +368,34 @@ static void note_error(struct assignment *assignment, enum assignment_state to,
         assignment->err = ERR_OK;
 }
 
+static void forget_claim(struct assignment *assignment)
+{
+    assignment->claimed_at = (struct utc){0};
+    assignment->proof = PROOF_NONE;
+}
+
+/* What stands behind it now. A claim counts from the first time it is made; a new order, or a
+ * fresh start, asks for a new one. */
+static void note_proof(struct assignment *assignment, const struct assignment_event *event,
+                       enum assignment_state to)
+{
+    bool good = to == ASSIGNMENT_SUCCEEDED || to == ASSIGNMENT_ROLLED_BACK;
+
+    if (places[to].standing == STANDING_WAITING || event->kind == ASSIGNMENT_EV_REVERT)
+        forget_claim(assignment);
+    if (event->kind == ASSIGNMENT_EV_CLAIMED && to != ASSIGNMENT_SUCCEEDED) {
+        if (assignment->claimed_at.ms == 0)
+            assignment->claimed_at = event->now;
+        assignment->proof = PROOF_CLAIM;
+    }
+    if (event->kind == ASSIGNMENT_EV_RETURNED)
+        assignment->proof = PROOF_RETURN;
+    else if (event->kind == ASSIGNMENT_EV_SOAKED)
+        assignment->proof = PROOF_SOAK;
+    else if (good && event->kind != ASSIGNMENT_EV_CLAIMED)
+        assignment->proof = PROOF_RUNNING;
+}
+
 static bool needs_no_leave(enum assignment_state state)
 {
     return state == ASSIGNMENT_SWITCHING || state == ASSIGNMENT_TRIAL;
@@ -372,6 +425,7 @@ static void move(struct assignment *assignment, const struct assignment_event *e
     if (to == ASSIGNMENT_REFUSED && standing == STANDING_OUT)
         assignment->retry_at.ms = event->now.ms + ASSIGNMENT_REFUSED_WAIT_S * 1000;
     note_error(assignment, to, event);
+    note_proof(assignment, event, to);
     settle(assignment, event, standing, whereabouts);
     if (to != assignment->state || event->kind == ASSIGNMENT_EV_DOWNLOADING)
         assignment->moved_at = event->now;
@@ -458,7 +512,7 @@ bool assignment_due(const struct assignment *assignment, uint32_t deadline_s, st
     case ASSIGNMENT_SWITCHING:
     case ASSIGNMENT_TRIAL:
         word = later(word, assignment->flipped_at.ms);
-        limit = assignment->flipped_at.ms + stalled;
+        limit = later(assignment->flipped_at.ms, assignment->claimed_at.ms) + stalled;
         break;
     case ASSIGNMENT_REVERTING:
         word = later(word, assignment->moved_at.ms);
@@ -480,6 +534,20 @@ bool assignment_due(const struct assignment *assignment, uint32_t deadline_s, st
         return false;
     }
     due->ms = word + deadline < limit ? word + deadline : limit;
+    return true;
+}
+
+bool assignment_claims(const struct assignment *assignment)
+{
+    return assignment->proof == PROOF_CLAIM &&
+           (assignment->state == ASSIGNMENT_TRIAL || assignment->state == ASSIGNMENT_REVERTING);
+}
+
+bool assignment_soaked(const struct assignment *assignment, uint32_t soak_s, struct utc *due)
+{
+    if (!assignment_claims(assignment))
+        return false;
+    due->ms = assignment->claimed_at.ms + (int64_t)soak_s * 1000;
     return true;
 }
 
@@ -571,10 +639,37 @@ const char *assignment_event_name(enum assignment_event_kind kind)
         [ASSIGNMENT_EV_STRAYED] = "strayed",
         [ASSIGNMENT_EV_REVERT] = "revert",
         [ASSIGNMENT_EV_BACK] = "back",
+        [ASSIGNMENT_EV_CLAIMED] = "claimed",
+        [ASSIGNMENT_EV_RETURNED] = "returned",
+        [ASSIGNMENT_EV_SOAKED] = "soaked",
     };
 
     CHECK(kind < ASSIGNMENT_EVENT_COUNT);
     return names[kind];
+}
+
+const char *assignment_proof_name(enum assignment_proof proof)
+{
+    static const char *const names[] = {
+#define X(code, wire, text) [PROOF_##code] = (wire),
+        ASSIGNMENT_PROOF_MAP(X)
+#undef X
+    };
+
+    CHECK(proof < PROOF_COUNT);
+    return names[proof];
+}
+
+const char *assignment_proof_text(enum assignment_proof proof)
+{
+    static const char *const texts[] = {
+#define X(code, wire, text) [PROOF_##code] = (text),
+        ASSIGNMENT_PROOF_MAP(X)
+#undef X
+    };
+
+    CHECK(proof < PROOF_COUNT);
+    return texts[proof];
 }
 
 const char *standing_name(enum standing standing)

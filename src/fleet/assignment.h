@@ -18,6 +18,14 @@
  *   - failed before the flip: nothing was harmed, so it may try again up to the retry limit.
  *   - failed after the flip: counts at once. A second try would hide what the rollout must see.
  *
+ * Some devices speak a protocol that cannot show what they run; their report of success is a
+ * *claim*. It leaves the assignment in TRIAL, exposed, until something speaks for it:
+ *
+ *   TRIAL --claimed--> TRIAL --returned: it came back after the claim-----> SUCCEEDED
+ *                            --soaked: nothing was heard against it so long-> SUCCEEDED
+ *                            --reverted: it came back with what it ran-----> REVERTED
+ *                            --overdue: it went dark---------------------> SILENT
+ *
  * This file owns the states and the rules between them. It does not know rollouts, clocks or
  * storage: time comes with the event, and what a step means for the rollout's tally leaves as a
  * struct assignment_change, to be handed to rollout_step().
@@ -73,6 +81,9 @@ enum assignment_event_kind {
     ASSIGNMENT_EV_STRAYED,     /* had succeeded, yet its poll names another running digest */
     ASSIGNMENT_EV_REVERT,      /* the rollout is rolled back: go to the other bank */
     ASSIGNMENT_EV_BACK,        /* told to revert, and its poll names another running digest */
+    ASSIGNMENT_EV_CLAIMED,     /* report: says that it has succeeded, and cannot prove it */
+    ASSIGNMENT_EV_RETURNED,    /* came back after its claim, and nothing speaks against it */
+    ASSIGNMENT_EV_SOAKED,      /* assignment_soaked() has passed */
     ASSIGNMENT_EVENT_COUNT
 };
 
@@ -98,6 +109,22 @@ enum whereabouts {
     WHEREABOUTS_COUNT
 };
 
+/*   code      stored and sent  what a person reads */
+#define ASSIGNMENT_PROOF_MAP(X)                                                  \
+    X(NONE, "none", "has reported no outcome")                                   \
+    X(CLAIM, "claimed", "claims that it runs the release")                       \
+    X(RUNNING, "running", "has proven by what it runs that it runs the release") \
+    X(RETURN, "returned", "has proven its claim by coming back")                 \
+    X(SOAK, "soaked", "has stood by its claim for the soak of its stage")
+
+/* What stands behind an outcome; of one that is not good, the last claim. */
+enum assignment_proof {
+#define X(code, wire, text) PROOF_##code,
+    ASSIGNMENT_PROOF_MAP(X)
+#undef X
+    PROOF_COUNT
+};
+
 /* What is stored of it; all zero is a candidate that was never touched. Plain values: a row. */
 struct assignment {
     enum assignment_state state;
@@ -112,6 +139,8 @@ struct assignment {
     struct utc flipped_at;
     struct utc counted_at; /* when the outcome it stands for was counted */
     struct utc retry_at;   /* not to be admitted again before this time */
+    struct utc claimed_at; /* the first claim of what it was told last */
+    enum assignment_proof proof;
 };
 
 /* The part of the rollout's plan that an assignment needs. The deadline is per call, so that
@@ -168,6 +197,13 @@ bool assignment_due(const struct assignment *assignment, uint32_t deadline_s,
                     struct utc *due) MUST_USE;
 #define ASSIGNMENT_STALL_FACTOR 3
 
+/* When ASSIGNMENT_EV_SOAKED is due: `soak_s` after the claim; false without a claim that waits. */
+bool assignment_soaked(const struct assignment *assignment, uint32_t soak_s,
+                       struct utc *due) MUST_USE;
+
+/* Whether it has claimed what it has not proven yet. */
+bool assignment_claims(const struct assignment *assignment);
+
 /* Whether ASSIGNMENT_EV_ADMIT is possible now: a candidate, or one that gave its slot back and
  * whose retry_at has passed. Eligibility of the device is decide_eligible()'s business. */
 bool assignment_admissible(const struct assignment *assignment, struct utc now);
@@ -188,6 +224,8 @@ bool assignment_refusal_counts(enum err err);
 const char *assignment_state_name(enum assignment_state state);
 const char *assignment_state_text(enum assignment_state state); /* for people: "the device ..." */
 const char *assignment_event_name(enum assignment_event_kind kind);
+const char *assignment_proof_name(enum assignment_proof proof);
+const char *assignment_proof_text(enum assignment_proof proof); /* for people: "the device ..." */
 const char *standing_name(enum standing standing);
 const char *whereabouts_name(enum whereabouts whereabouts);
 

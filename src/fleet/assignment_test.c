@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "fleet/assignment.h"
 
 static const struct assignment_policy policy = {.deadline_s = 100, .retry_limit = 1};
@@ -103,24 +104,24 @@ static struct assignment in_state(enum assignment_state state)
 static const char *const walk[ASSIGNMENT_STATE_COUNT] = {
     /*                           admit heard downloading staged grant switching trial succeeded
      *                           failed reverted refused obeyed overdue recall supersede strayed
-     *                           revert back */
-    [ASSIGNMENT_CANDIDATE] = "A=............U...",
-    [ASSIGNMENT_ASSIGNED] = ".=DG.ST+ARXAWCU...", /* failed: another attempt */
-    [ASSIGNMENT_DOWNLOADING] = ".=DG.ST+ARXAWCU...",
-    [ASSIGNMENT_STAGED] = ".=DGSST+ARXAWCU...",
-    [ASSIGNMENT_SWITCHING] = ".=.G.ST+FR.AQ.....",
-    [ASSIGNMENT_TRIAL] = ".=....T+FR..Q...r.",
-    [ASSIGNMENT_SUCCEEDED] = ".=.....+.......Rr.",
-    [ASSIGNMENT_FAILED] = ".=..............r.",
-    [ASSIGNMENT_REVERTED] = ".=................",
-    [ASSIGNMENT_SILENT] = ".=DG.QQ+FR.C....r.",
-    [ASSIGNMENT_RECALLED] = "A=...ST+.R.C..U...",
-    [ASSIGNMENT_WITHDRAWN] = "A=...ST+.R.W..U...",
-    [ASSIGNMENT_SUPERSEDED] = ".=.........U......",
-    [ASSIGNMENT_REFUSED] = ".=................", /* ERR_CORRUPT: it counted */
-    [ASSIGNMENT_REVERTING] = ".=rr.rrr!b!.!....b",
-    [ASSIGNMENT_ROLLED_BACK] = ".=...............b",
-    [ASSIGNMENT_STRANDED] = ".=!!....!b!......b",
+     *                           revert back claimed returned soaked */
+    [ASSIGNMENT_CANDIDATE] = "A=............U......",
+    [ASSIGNMENT_ASSIGNED] = ".=DG.ST+ARXAWCU...T..", /* failed: another attempt */
+    [ASSIGNMENT_DOWNLOADING] = ".=DG.ST+ARXAWCU...T..",
+    [ASSIGNMENT_STAGED] = ".=DGSST+ARXAWCU...T..",
+    [ASSIGNMENT_SWITCHING] = ".=.G.ST+FR.AQ.....T..",
+    [ASSIGNMENT_TRIAL] = ".=....T+FR..Q...r.T..",
+    [ASSIGNMENT_SUCCEEDED] = ".=.....+.......Rr.+..",
+    [ASSIGNMENT_FAILED] = ".=..............r....",
+    [ASSIGNMENT_REVERTED] = ".=...................",
+    [ASSIGNMENT_SILENT] = ".=DG.QQ+FR.C....r.T..",
+    [ASSIGNMENT_RECALLED] = "A=...ST+.R.C..U...T..",
+    [ASSIGNMENT_WITHDRAWN] = "A=...ST+.R.W..U...T..",
+    [ASSIGNMENT_SUPERSEDED] = ".=.........U.........",
+    [ASSIGNMENT_REFUSED] = ".=...................", /* ERR_CORRUPT: it counted */
+    [ASSIGNMENT_REVERTING] = ".=rr.rrr!b!.!....br..",
+    [ASSIGNMENT_ROLLED_BACK] = ".=...............b...",
+    [ASSIGNMENT_STRANDED] = ".=!!....!b!......b!..",
 };
 
 static enum assignment_state state_of(char letter, enum assignment_state itself)
@@ -384,6 +385,140 @@ static void test_poll_tells_who_strayed(void **state)
     assert_int_equal(assignment_event_of_poll(&assignment, false), ASSIGNMENT_EV_HEARD);
 }
 
+/* A claim and what becomes of it, told as lines. */
+struct tale {
+    struct assignment assignment;
+    char text[1024];
+    struct buf buf;
+};
+
+static void tell(struct tale *tale, enum assignment_event_kind kind, int64_t second)
+{
+    struct assignment_event event = event_of(kind, second);
+    struct assignment_change change;
+    enum err err = assignment_step(&tale->assignment, &event, &policy, &change);
+
+    buf_uint(&tale->buf, (uint64_t)second);
+    buf_byte(&tale->buf, ' ');
+    buf_text(&tale->buf, assignment_event_name(kind));
+    buf_text(&tale->buf, ": ");
+    if (err != ERR_OK) {
+        buf_text(&tale->buf, "refused\n");
+        return;
+    }
+    buf_text(&tale->buf, assignment_state_name(tale->assignment.state));
+    buf_byte(&tale->buf, ' ');
+    buf_text(&tale->buf, standing_name(tale->assignment.standing));
+    buf_byte(&tale->buf, ' ');
+    buf_text(&tale->buf, assignment_proof_name(tale->assignment.proof));
+    buf_byte(&tale->buf, '\n');
+}
+
+static void begin(struct tale *tale)
+{
+    memset(tale, 0, sizeof *tale);
+    tale->buf = buf_over(tale->text, sizeof tale->text);
+    tale->assignment = in_state(ASSIGNMENT_SWITCHING);
+}
+
+static const char *told(struct tale *tale)
+{
+    return buf_finish_text(&tale->buf);
+}
+
+static void test_claim_then_return(void **state)
+{
+    struct tale tale;
+
+    (void)state;
+    begin(&tale);
+    tell(&tale, ASSIGNMENT_EV_RETURNED, 9);
+    tell(&tale, ASSIGNMENT_EV_CLAIMED, 10);
+    tell(&tale, ASSIGNMENT_EV_CLAIMED, 11);
+    tell(&tale, ASSIGNMENT_EV_HEARD, 12);
+    tell(&tale, ASSIGNMENT_EV_RETURNED, 13);
+    tell(&tale, ASSIGNMENT_EV_CLAIMED, 14);
+    assert_string_equal(told(&tale), "9 returned: refused\n"
+                                     "10 claimed: trial exposed claimed\n"
+                                     "11 claimed: trial exposed claimed\n"
+                                     "12 heard: trial exposed claimed\n"
+                                     "13 returned: succeeded good returned\n"
+                                     "14 claimed: succeeded good returned\n");
+    assert_int_equal(tale.assignment.claimed_at.ms, 10000);
+}
+
+static void test_claim_then_soak(void **state)
+{
+    struct utc due = {0};
+    struct tale tale;
+
+    (void)state;
+    begin(&tale);
+    assert_false(assignment_soaked(&tale.assignment, 60, &due));
+    tell(&tale, ASSIGNMENT_EV_SOAKED, 9);
+    tell(&tale, ASSIGNMENT_EV_CLAIMED, 10);
+    assert_true(assignment_soaked(&tale.assignment, 60, &due));
+    assert_int_equal(due.ms, 70000);
+    tell(&tale, ASSIGNMENT_EV_SOAKED, 70);
+    assert_false(assignment_soaked(&tale.assignment, 60, &due));
+    assert_string_equal(told(&tale), "9 soaked: refused\n"
+                                     "10 claimed: trial exposed claimed\n"
+                                     "70 soaked: succeeded good soaked\n");
+}
+
+static void test_claim_then_old_version(void **state)
+{
+    struct tale tale;
+
+    (void)state;
+    begin(&tale);
+    tell(&tale, ASSIGNMENT_EV_CLAIMED, 10);
+    tell(&tale, ASSIGNMENT_EV_REVERTED, 20);
+    tell(&tale, ASSIGNMENT_EV_RETURNED, 21);
+    tell(&tale, ASSIGNMENT_EV_CLAIMED, 22);
+    assert_string_equal(told(&tale), "10 claimed: trial exposed claimed\n"
+                                     "20 reverted: reverted failed claimed\n"
+                                     "21 returned: refused\n"
+                                     "22 claimed: refused\n");
+}
+
+/* Leave was given, nothing came, and then a claim: it talks again, and has a deadline again. */
+static void test_claim_of_a_silent_device(void **state)
+{
+    struct utc due = {0};
+    struct tale tale;
+
+    (void)state;
+    begin(&tale);
+    tell(&tale, ASSIGNMENT_EV_OVERDUE, 500);
+    tell(&tale, ASSIGNMENT_EV_CLAIMED, 900);
+    assert_true(assignment_due(&tale.assignment, 100, &due));
+    assert_int_equal(due.ms, 1000000);
+    tell(&tale, ASSIGNMENT_EV_OVERDUE, 1000);
+    assert_string_equal(told(&tale), "500 overdue: silent silent none\n"
+                                     "900 claimed: trial exposed claimed\n"
+                                     "1000 overdue: silent silent claimed\n");
+}
+
+/* What was claimed of the way there says nothing about the way back. */
+static void test_claim_of_the_way_back(void **state)
+{
+    struct tale tale;
+
+    (void)state;
+    begin(&tale);
+    tell(&tale, ASSIGNMENT_EV_CLAIMED, 10);
+    tell(&tale, ASSIGNMENT_EV_REVERT, 11);
+    tell(&tale, ASSIGNMENT_EV_RETURNED, 12);
+    tell(&tale, ASSIGNMENT_EV_CLAIMED, 13);
+    tell(&tale, ASSIGNMENT_EV_RETURNED, 14);
+    assert_string_equal(told(&tale), "10 claimed: trial exposed claimed\n"
+                                     "11 revert: reverting out none\n"
+                                     "12 returned: refused\n"
+                                     "13 claimed: reverting out claimed\n"
+                                     "14 returned: rolled-back out returned\n");
+}
+
 static void test_names(void **state)
 {
     enum assignment_state found;
@@ -397,6 +532,10 @@ static void test_names(void **state)
     assert_int_equal(assignment_state_parse(span_of("lost"), &found), ERR_NOT_FOUND);
     for (enum assignment_event_kind i = 0; i < ASSIGNMENT_EVENT_COUNT; i++)
         assert_true(assignment_event_name(i)[0] != '\0');
+    for (enum assignment_proof i = 0; i < PROOF_COUNT; i++) {
+        assert_true(assignment_proof_name(i)[0] != '\0');
+        assert_true(assignment_proof_text(i)[0] != '\0');
+    }
     for (enum standing i = 0; i < STANDING_COUNT; i++)
         assert_true(standing_name(i)[0] != '\0');
     for (enum whereabouts i = 0; i < WHEREABOUTS_COUNT; i++)
@@ -421,6 +560,11 @@ int main(void)
         cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_rollback_keeps_the_outcome),
         cmocka_unit_test(test_poll_tells_who_strayed),
+        cmocka_unit_test(test_claim_then_return),
+        cmocka_unit_test(test_claim_then_soak),
+        cmocka_unit_test(test_claim_then_old_version),
+        cmocka_unit_test(test_claim_of_a_silent_device),
+        cmocka_unit_test(test_claim_of_the_way_back),
         cmocka_unit_test(test_names),
     };
 
