@@ -10,4 +10,5 @@ python3 bench/requests_rate.py
 python3 bench/fleet_memory.py
 python3 bench/transfer.py
 python3 bench/seal.py
+python3 bench/tuf_refresh.py
 tools/m4.sh
