@@ -15,8 +15,6 @@
 #include "store/artifact.h"
 #include "store/foreign.h"
 
-#define FOREIGN_CLAIM_SOAK_MIN_S \
-    300u /* a claim is never good before, unless the device comes back */
 #define FOREIGN_ASSIGNMENT_MAX ((INT64_C(1) << 30) - 1) /* ids above are not offered any more */
 #define FOREIGN_SECRET_SIZE    33u /* bytes of a token with NUL: 32 characters, as hawkBit has */
 #define FOREIGN_MESSAGES_MAX   50u /* in one report */

@@ -49,11 +49,13 @@ static enum decide_reason suitability(const struct decide_facts *facts)
         return REASON_NOT_SELECTED;
     if (digest_known(device->running) && memcmp(device->running, release->sha256, DIGEST_SIZE) == 0)
         return REASON_CURRENT;
-    if (!span_equal(device->product, release->product))
+    if (!release->of_any_product && !span_equal(device->product, release->product))
         return REASON_PRODUCT;
     if (release->hardware_count != 0 &&
         !one_of(device->hardware, release->hardware, release->hardware_count))
         return REASON_HARDWARE;
+    if (release->no_artifact)
+        return REASON_ARTIFACT;
     if (release->blocked)
         return REASON_BLOCKED;
     if (release->security_version < device->security_floor)
@@ -199,6 +201,20 @@ static struct decision about_leave(const struct decide_facts *facts)
     return decision;
 }
 
+/* A protocol that does not ask later gets its leave with the offer, or no offer. */
+static struct decision about_offer(const struct decide_facts *facts)
+{
+    struct decision decision = about_leave(facts);
+
+    if (decision.verdict != DECIDE_PROCEED)
+        decision.answer = DECIDE_NOTHING;
+    else if (facts->assignment->state == ASSIGNMENT_DOWNLOADING)
+        decision.reason = REASON_FETCHING;
+    else
+        decision.reason = REASON_OFFERED;
+    return decision;
+}
+
 /* A device that holds a slot and has not flipped. */
 static struct decision about_waiting(const struct decide_facts *facts)
 {
@@ -213,7 +229,9 @@ static struct decision about_waiting(const struct decide_facts *facts)
         return hold(REASON_DEVICE_HELD, DECIDE_NOTHING, HOLD_RETRY_S);
     if (still != REASON_NEXT)
         return hold(still, DECIDE_NOTHING, HOLD_RETRY_S);
-    if (facts->assignment->state == ASSIGNMENT_ASSIGNED)
+    if (!protocol_asks(facts->device->protocol))
+        decision = about_offer(facts);
+    else if (facts->assignment->state == ASSIGNMENT_ASSIGNED)
         decision = say(REASON_OFFERED, DECIDE_INSTALL, DECIDE_NOTED);
     else if (facts->assignment->state == ASSIGNMENT_DOWNLOADING)
         decision = say(REASON_FETCHING, DECIDE_INSTALL, DECIDE_NOTED);
@@ -231,6 +249,44 @@ static struct decision about_flipped(const struct decide_facts *facts, enum deci
 
     if (facts->rollout && assignment_due(facts->assignment, facts->rollout->plan.deadline_s, &due))
         decision.next_at = due;
+    return decision;
+}
+
+/* Whoever does not ask may not have begun yet, so a recall is still worth a try. */
+static enum decide_answer answer_to_flipping(const struct decide_facts *facts)
+{
+    enum decide_reason still = standstill(facts->rollout);
+    bool over = still == REASON_ROLLOUT_HALTED || still == REASON_ROLLOUT_ENDED;
+
+    return over && !protocol_asks(facts->device->protocol) ? DECIDE_CANCEL : DECIDE_INSTALL;
+}
+
+/* It claims to have succeeded, and waits to be believed. */
+static struct decision about_trial(const struct decide_facts *facts)
+{
+    const struct assignment *assignment = facts->assignment;
+    struct decision decision = about_flipped(facts, REASON_ON_TRIAL, DECIDE_NOTHING);
+
+    if (!assignment_claims(assignment))
+        return decision;
+    decision.reason = REASON_CLAIMED;
+    if (!assignment_soaked(assignment, rollout_claim_soak_s(facts->rollout, assignment->stage),
+                           &decision.next_at))
+        decision.next_at = (struct utc){0};
+    return decision;
+}
+
+/* Ours comes back by asking for leave again. One that does not ask is offered it again as long as
+ * it may have it, in case it lost it. */
+static struct decision about_silent(const struct decide_facts *facts)
+{
+    struct decision decision = say(REASON_SILENT, DECIDE_NOTHING, DECIDE_NOTED);
+
+    if (protocol_asks(facts->device->protocol) || facts->device->held || facts->release->blocked ||
+        standstill(facts->rollout) != REASON_NEXT)
+        return decision;
+    if (about_leave(facts).verdict == DECIDE_PROCEED)
+        decision.answer = DECIDE_INSTALL;
     return decision;
 }
 
@@ -266,13 +322,13 @@ static struct decision about_assignment(const struct decide_facts *facts)
     case ASSIGNMENT_REVERTED:
         return say(REASON_REVERTED, DECIDE_NOTHING, DECIDE_DROP);
     case ASSIGNMENT_SILENT:
-        return say(REASON_SILENT, DECIDE_NOTHING, DECIDE_NOTED);
+        return about_silent(facts);
     case ASSIGNMENT_SUPERSEDED:
         return say(REASON_SUPERSEDED, facts->in_hand ? DECIDE_CANCEL : DECIDE_NOTHING, DECIDE_DROP);
     case ASSIGNMENT_SWITCHING: /* the offer is repeated, in case it lost it */
-        return about_flipped(facts, REASON_FLIPPING, DECIDE_INSTALL);
+        return about_flipped(facts, REASON_FLIPPING, answer_to_flipping(facts));
     case ASSIGNMENT_TRIAL:
-        return about_flipped(facts, REASON_ON_TRIAL, DECIDE_NOTHING);
+        return about_trial(facts);
     case ASSIGNMENT_ASSIGNED:
     case ASSIGNMENT_DOWNLOADING:
     case ASSIGNMENT_STAGED:

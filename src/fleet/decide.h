@@ -2,6 +2,9 @@
  * `device explain`, so that every policy question is a row in a test and the explanation can
  * never differ from the deed.
  *
+ * A device of a protocol that does not ask before it installs (fleet/protocol.h) is offered a
+ * release only when it would get leave for it: the offer is the leave.
+ *
  * The caller gathers facts; nothing here asks for more. Order of the questions is the order of
  * enum decide_reason: the first that applies answers.
  */
@@ -12,6 +15,7 @@
 #include "base/prng.h"
 #include "base/time.h"
 #include "fleet/assignment.h"
+#include "fleet/protocol.h"
 #include "fleet/rollout.h"
 #include "fleet/window.h"
 
@@ -51,6 +55,7 @@ enum decide_verdict {
     X(CURRENT, "already-running")                                               \
     X(PRODUCT, "wrong-product")                                                 \
     X(HARDWARE, "wrong-hardware")                                               \
+    X(ARTIFACT, "no-artifact")                                                  \
     X(BLOCKED, "release-blocked")                                               \
     X(FLOOR, "below-security-floor")                                            \
     X(BASE, "wrong-base")                                                       \
@@ -65,6 +70,7 @@ enum decide_verdict {
     /* what has flipped runs its course, whatever the rollout does */           \
     X(FLIPPING, "flipping")                                                     \
     X(ON_TRIAL, "on-trial")                                                     \
+    X(CLAIMED, "claimed")                                                       \
     /* the rollout stands still */                                              \
     X(ROLLOUT_DRAFT, "rollout-draft")                                           \
     X(ROLLOUT_SCHEDULED, "rollout-scheduled")                                   \
@@ -104,6 +110,7 @@ enum device_status {
 /* All spans are borrowed for the duration of a call; an empty one means "not known". */
 struct decide_device {
     enum device_status status;
+    enum protocol protocol;
     bool held;          /* an operator's hold on this device */
     bool other_rollout; /* an active assignment in another rollout */
     struct span product, hardware, version;
@@ -122,8 +129,10 @@ struct decide_release {
     const struct span *bases; /* versions or lower-case hex digests; none = any */
     uint32_t base_count;
     uint32_t security_version;
-    bool sealed;  /* encrypted: for devices with a sealing key only */
-    bool blocked; /* by its signers: nobody may install it any more */
+    bool sealed;         /* encrypted: for devices with a sealing key only */
+    bool blocked;        /* by its signers: nobody may install it any more */
+    bool no_artifact;    /* nothing in a format that the device's protocol can use */
+    bool of_any_product; /* it came in without a statement of product: who selects it, knows */
     uint8_t sha256[DIGEST_SIZE];
 };
 

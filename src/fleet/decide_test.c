@@ -346,6 +346,81 @@ static void leave(struct scene *s)
     waiting(s, ASSIGNMENT_STAGED);
 }
 
+static void foreign(struct scene *s)
+{
+    s->device.protocol = PROTOCOL_HAWKBIT;
+}
+static void no_artifact(struct scene *s)
+{
+    foreign(s);
+    s->release.no_artifact = true;
+}
+static void no_image(struct scene *s)
+{
+    s->release.no_artifact = true;
+}
+static void any_product(struct scene *s)
+{
+    foreign(s);
+    s->device.product = (struct span){0};
+    s->release.of_any_product = true;
+}
+static void claimed(struct scene *s)
+{
+    foreign(s);
+    on_trial(s);
+    s->assignment.claimed_at.ms = NOW_MS;
+    s->assignment.proof = PROOF_CLAIM;
+}
+static void proven(struct scene *s)
+{
+    foreign(s);
+    succeeded(s);
+    s->assignment.proof = PROOF_RETURN;
+}
+static void foreign_offered(struct scene *s)
+{
+    foreign(s);
+    offered(s);
+}
+static void foreign_fetching(struct scene *s)
+{
+    foreign(s);
+    fetching(s);
+}
+static void foreign_window(struct scene *s)
+{
+    window(s);
+    foreign(s);
+    waiting(s, ASSIGNMENT_ASSIGNED);
+}
+static void foreign_risk(struct scene *s)
+{
+    risk(s);
+    foreign(s);
+    waiting(s, ASSIGNMENT_DOWNLOADING);
+}
+static void foreign_silent(struct scene *s)
+{
+    foreign(s);
+    silent(s);
+}
+static void foreign_silent_paused(struct scene *s)
+{
+    foreign_silent(s);
+    paused(s);
+}
+static void foreign_flipping(struct scene *s)
+{
+    foreign(s);
+    flipping(s);
+}
+static void foreign_flipping_in_halt(struct scene *s)
+{
+    foreign(s);
+    flipping_in_halt(s);
+}
+
 struct row {
     void (*set)(struct scene *);
     enum decide_reason reason;
@@ -373,6 +448,37 @@ static const struct row rows[] = {
     {stranded, REASON_STRANDED, DECIDE_NOTHING, DECIDE_NOTED,
      "Rollout \"spring\" was rolled back, but it could not go back: "
      "the update is not meant for this device."},
+    {no_artifact, REASON_ARTIFACT, DECIDE_NOTHING, DECIDE_DROP,
+     "The release of rollout \"spring\" has no artifact that a hawkbit client can use."},
+    {no_image, REASON_ARTIFACT, DECIDE_NOTHING, DECIDE_DROP,
+     "The release of rollout \"spring\" has no artifact that a native client can use."},
+    {any_product, REASON_NEXT, DECIDE_NOTHING, DECIDE_DROP,
+     "It may be admitted by rollout \"spring\" at any moment."},
+    {claimed, REASON_CLAIMED, DECIDE_NOTHING, DECIDE_NOTED,
+     "It claims to run 2.0 of rollout \"spring\"; that counts as good when it comes back, or at "
+     "2026-11-25T10:05:00Z."},
+    {proven, REASON_SUCCEEDED, DECIDE_NOTHING, DECIDE_NOTED,
+     "It runs 2.0 since rollout \"spring\": it has proven its claim by coming back."},
+    {foreign_offered, REASON_OFFERED, DECIDE_INSTALL, DECIDE_PROCEED,
+     "Rollout \"spring\" has admitted it; it gets 2.0 at its next poll."},
+    {foreign_fetching, REASON_FETCHING, DECIDE_INSTALL, DECIDE_PROCEED,
+     "It is downloading 2.0 of rollout \"spring\"."},
+    {foreign_window, REASON_WINDOW, DECIDE_NOTHING, DECIDE_HOLD,
+     "It is to get 2.0 and may switch at 2026-11-26T00:00:00Z "
+     "(window: every day from 02:00 for 1 h)."},
+    {foreign_risk, REASON_RISK, DECIDE_NOTHING, DECIDE_HOLD,
+     "It is to get 2.0, but rollout \"spring\" grants no leave to switch: "
+     "the window of cohort rev-b is full."},
+    {foreign_silent, REASON_SILENT, DECIDE_INSTALL, DECIDE_NOTED,
+     "It was given leave to switch to 2.0 by rollout \"spring\", and no outcome came in time."},
+    {foreign_silent_paused, REASON_SILENT, DECIDE_NOTHING, DECIDE_NOTED,
+     "It was given leave to switch to 2.0 by rollout \"spring\", and no outcome came in time."},
+    {foreign_flipping, REASON_FLIPPING, DECIDE_INSTALL, DECIDE_NOTED,
+     "It has leave to switch to 2.0; it counts as silent if nothing comes before "
+     "2026-11-25T11:00:00Z."},
+    {foreign_flipping_in_halt, REASON_FLIPPING, DECIDE_CANCEL, DECIDE_NOTED,
+     "It has leave to switch to 2.0; it counts as silent if nothing comes before "
+     "2026-11-25T11:00:00Z."},
     {no_rollout, REASON_NO_ROLLOUT, DECIDE_NOTHING, DECIDE_DROP, "No rollout concerns it."},
     {not_selected, REASON_NOT_SELECTED, DECIDE_NOTHING, DECIDE_DROP,
      "The selector of rollout \"spring\" does not match it."},

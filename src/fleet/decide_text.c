@@ -4,7 +4,8 @@
 
 /* %R rollout  %V its version  %P its product  %p the device's product  %h the device's hardware
  * %v the device's version  %T the time at which something changes  %E the device's error
- * %D the same after a colon, or nothing
+ * %D the same after a colon, or nothing  %F what stands behind its success  %O its protocol
+ * %H that it is ready
  * %K the risk sentence  %W the window  %X what the rollout does  %S stage n of m */
 /* clang-format off */
 static const char *const sentences[REASON_COUNT] = {
@@ -20,11 +21,13 @@ static const char *const sentences[REASON_COUNT] = {
     [REASON_CURRENT]   = "It already runs %V, the release of rollout %R.",
     [REASON_PRODUCT]   = "Rollout %R brings a release for product %P, and this device is %p.",
     [REASON_HARDWARE]  = "The release of rollout %R is not made for its hardware, %h.",
+    [REASON_ARTIFACT]  = "The release of rollout %R has no artifact that a %O client can use.",
     [REASON_BLOCKED]   = "The signers have blocked %V, the release of rollout %R.",
     [REASON_FLOOR]     = "The release of rollout %R is below the security version it accepts.",
     [REASON_BASE]      = "The release of rollout %R cannot be applied on %v, which it runs.",
     [REASON_SEALING]   = "The release of rollout %R is encrypted, and the device has sent no sealing key.",
-    [REASON_SUCCEEDED] = "It runs %V since rollout %R, is healthy and has confirmed it.",
+    [REASON_SUCCEEDED] = "%F",
+    [REASON_CLAIMED]   = "It claims to run %V of rollout %R; that counts as good when it comes back, or at %T.",
     [REASON_FAILED]    = "It failed to install %V of rollout %R: %E.",
     [REASON_REVERTED]  = "It tried %V of rollout %R and fell back to what it ran before%D.",
     [REASON_SILENT]    = "It was given leave to switch to %V by rollout %R, and no outcome came in time.",
@@ -46,8 +49,8 @@ static const char *const sentences[REASON_COUNT] = {
     [REASON_NEXT]       = "It may be admitted by rollout %R at any moment.",
     [REASON_OFFERED]    = "Rollout %R has admitted it; it gets %V at its next poll.",
     [REASON_FETCHING]   = "It is downloading %V of rollout %R.",
-    [REASON_RISK]       = "It holds %V ready, but rollout %R grants no leave to switch: %K.",
-    [REASON_WINDOW]     = "It holds %V ready and may switch at %T (window: %W).",
+    [REASON_RISK]       = "%H, but rollout %R grants no leave to switch: %K.",
+    [REASON_WINDOW]     = "%H and may switch at %T (window: %W).",
     [REASON_LEAVE]      = "It holds %V ready and gets leave to switch when it asks next.",
 };
 /* clang-format on */
@@ -116,6 +119,33 @@ static void put_error(struct buf *out, const struct decide_facts *facts)
     buf_byte(out, ')');
 }
 
+static void put_readiness(struct buf *out, const struct decide_facts *facts)
+{
+    bool asks = protocol_asks(facts->device->protocol);
+
+    buf_text(out, asks ? "It holds " : "It is to get ");
+    put_span(out, facts->release->version);
+    buf_text(out, asks ? " ready" : "");
+}
+
+/* What is said of a success is what is known of it. */
+static void put_success(struct buf *out, const struct decide_facts *facts)
+{
+    enum assignment_proof proof = facts->assignment->proof;
+
+    buf_text(out, "It runs ");
+    put_span(out, facts->release->version);
+    buf_text(out, " since rollout \"");
+    put_span(out, facts->rollout_name);
+    if (protocol_proves(facts->device->protocol)) {
+        buf_text(out, "\", is healthy and has confirmed it.");
+        return;
+    }
+    buf_text(out, "\": it ");
+    buf_text(out, assignment_proof_text(proof));
+    buf_byte(out, '.');
+}
+
 static void put_place(struct buf *out, const struct decide_facts *facts,
                       const struct decision *decision, char place)
 {
@@ -160,6 +190,15 @@ static void put_place(struct buf *out, const struct decide_facts *facts,
         break;
     case 'X':
         rollout_explain(facts->rollout, facts->now, out);
+        break;
+    case 'H':
+        put_readiness(out, facts);
+        break;
+    case 'O':
+        buf_text(out, protocol_name(facts->device->protocol));
+        break;
+    case 'F':
+        put_success(out, facts);
         break;
     default:
         CHECK(place == 'S');

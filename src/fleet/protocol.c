@@ -24,6 +24,12 @@ bool protocol_format(enum protocol protocol, unsigned index, enum artifact_forma
     return true;
 }
 
+bool protocol_asks(enum protocol protocol)
+{
+    CHECK(protocol < PROTOCOL_COUNT);
+    return protocol == PROTOCOL_NATIVE;
+}
+
 bool protocol_proves(enum protocol protocol)
 {
     CHECK(protocol < PROTOCOL_COUNT);

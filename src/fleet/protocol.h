@@ -3,10 +3,12 @@
  * A release may have an artifact in several formats; a device gets one of the first format in its
  * protocol's order that the release has. What a protocol's word is worth is said here too:
  *
- *   protocol  formats, best first  success is        going back is
- *   native    image                proven by digest  booting the other bank, or a download
- *   hawkbit   swu, raucb, file     a claim           another deployment
- *   mender    mender               a claim           another deployment
+ *   protocol  formats, best first  success is        leave is      going back is
+ *   native    image                proven by digest  asked for     the other bank, or a download
+ *   hawkbit   swu, raucb, file     a claim           the last byte another deployment
+ *   mender    mender               a claim           asked once    another deployment
+ *
+ * "Asked once": it can be told no, but not to wait.
  */
 #pragma once
 
@@ -43,6 +45,9 @@ enum artifact_format {
 
 /* Formats that a protocol can use: the `index`-th best; false behind the last one. */
 bool protocol_format(enum protocol protocol, unsigned index, enum artifact_format *out) MUST_USE;
+
+/* Whether it asks for leave before it switches, and can be made to wait then. */
+bool protocol_asks(enum protocol protocol);
 
 /* Whether a report of success is all the proof there is to have: the digest that runs. */
 bool protocol_proves(enum protocol protocol);

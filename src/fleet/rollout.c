@@ -747,6 +747,15 @@ bool rollout_open(const struct rollout *rollout)
     return false;
 }
 
+uint32_t rollout_claim_soak_s(const struct rollout *rollout, uint8_t stage)
+{
+    uint32_t soak_s;
+
+    CHECK(stage < ROLLOUT_STAGES_MAX);
+    soak_s = rollout->plan.stages[stage].soak_s;
+    return soak_s > ROLLOUT_CLAIM_SOAK_MIN_S ? soak_s : ROLLOUT_CLAIM_SOAK_MIN_S;
+}
+
 struct assignment_policy rollout_policy(const struct rollout *rollout)
 {
     return (struct assignment_policy){

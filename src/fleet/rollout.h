@@ -206,6 +206,11 @@ bool rollout_open(const struct rollout *rollout);
  * 2026-11-25T10:00:00Z". */
 void rollout_explain(const struct rollout *rollout, struct utc now, struct buf *out);
 
+/* How long a claim of `stage` must stand before it is good by itself: the soak of the stage, at
+ * least ROLLOUT_CLAIM_SOAK_MIN_S. */
+#define ROLLOUT_CLAIM_SOAK_MIN_S 300u /* seconds; a device that reboots is back by then, or not */
+uint32_t rollout_claim_soak_s(const struct rollout *rollout, uint8_t stage);
+
 struct assignment_policy rollout_policy(const struct rollout *rollout);
 
 /* For storage, wires and traces; never NULL. */
