@@ -381,6 +381,8 @@ def test_releases_reach_only_whom_they_are_for(running):
     world.slipway("rollout", "create", "floor", *floor)
     code, _, err = world.slipway("rollout", "start", "floor", ok=False)
     assert code == 4 and "matches no device that needs the release" in err, err
+    assert world.explain(device)["reason"] == "below-security-floor"
+    world.server.api("DELETE", "/rollouts/floor")
     for name, version, product, words in (
             ("hardware", "6.0", "gateway", "is not made for its hardware, board"),
             ("product", "7.0", "toaster", "for product toaster, and this device is gateway")):
