@@ -5,6 +5,7 @@
  * make and sign with. */
 #pragma once
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/span.h"
 #include "base/why.h"
@@ -37,6 +38,18 @@ enum err public_key_from_raw(enum public_key_scheme scheme, struct span raw,
                              struct public_key **out, struct why *why) MUST_USE;
 enum err public_key_from_pem(enum public_key_scheme scheme, struct span pem,
                              struct public_key **out, struct why *why) MUST_USE;
+/* PEM (SPKI) of whatever Mender's clients sign with, where the key itself names the scheme:
+ * Ed25519, ECDSA over P-256 with SHA-256, RSA PKCS #1 v1.5 with SHA-256. */
+enum err public_key_from_any_pem(struct span pem, struct public_key **out,
+                                 struct why *why) MUST_USE;
+
+/* Its SubjectPublicKeyInfo in DER, the same bytes however the PEM was written. */
+void public_key_der(const struct public_key *key, struct buf *out);
+
+/* The same from DER, and back to PEM. */
+enum err public_key_from_any_der(struct span der, struct public_key **out,
+                                 struct why *why) MUST_USE;
+void public_key_pem(const struct public_key *key, struct buf *out);
 void public_key_close(struct public_key *key); /* NULL-safe */
 
 /* Whether both are the same key, whatever their schemes. */

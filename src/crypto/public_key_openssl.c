@@ -7,6 +7,7 @@
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,6 +137,64 @@ enum err public_key_from_pem(enum public_key_scheme scheme, struct span pem,
         pkey = read_pem(pem);
     (void)ERR_pop_to_mark();
     return wrap(scheme, pkey, out, why);
+}
+
+static enum public_key_scheme scheme_of(const EVP_PKEY *pkey)
+{
+    switch (pkey ? EVP_PKEY_get_id(pkey) : 0) {
+    case EVP_PKEY_ED25519:
+        return PUBLIC_KEY_ED25519;
+    case EVP_PKEY_EC:
+        return PUBLIC_KEY_ECDSA_P256_SHA256;
+    default:
+        return PUBLIC_KEY_RSA_PKCS1_SHA256;
+    }
+}
+
+enum err public_key_from_any_pem(struct span pem, struct public_key **out, struct why *why)
+{
+    EVP_PKEY *pkey = NULL;
+
+    (void)ERR_set_mark();
+    if (pem.size <= PUBLIC_KEY_PEM_SIZE_MAX)
+        pkey = read_pem(pem);
+    (void)ERR_pop_to_mark();
+    return wrap(scheme_of(pkey), pkey, out, why);
+}
+
+enum err public_key_from_any_der(struct span der, struct public_key **out, struct why *why)
+{
+    const unsigned char *at = der.at;
+    EVP_PKEY *pkey = NULL;
+
+    (void)ERR_set_mark();
+    if (der.size <= PUBLIC_KEY_PEM_SIZE_MAX)
+        pkey = d2i_PUBKEY(NULL, &at, (long)der.size);
+    (void)ERR_pop_to_mark();
+    return wrap(scheme_of(pkey), pkey, out, why);
+}
+
+void public_key_der(const struct public_key *key, struct buf *out)
+{
+    unsigned char *der = NULL;
+    int size = i2d_PUBKEY(key->pkey, &der);
+
+    CHECK(size > 0);
+    buf_put(out, der, (size_t)size);
+    OPENSSL_free(der);
+}
+
+void public_key_pem(const struct public_key *key, struct buf *out)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text;
+    long size;
+
+    CHECK(bio && PEM_write_bio_PUBKEY(bio, key->pkey) == 1);
+    size = BIO_get_mem_data(bio, &text);
+    CHECK(size > 0);
+    buf_put(out, text, (size_t)size);
+    BIO_free(bio);
 }
 
 void public_key_close(struct public_key *key)
