@@ -212,6 +212,33 @@ static const struct option_spec compact_sign_options[] = {
     ROWS_SECRET,
 };
 
+static const struct option_spec artifact_write_options[] = {
+    {"out", 0, OPTION_PATH, NULL, 0, 0, "FILE", "Write the artifact here; nothing may be there yet"},
+    {"name", 'n', OPTION_TEXT, NULL, 0, 0, "NAME", "What a device calls itself that has installed it"},
+    {"device_type", 't', OPTION_LIST, NULL, 0, 0, "TYPE", "Which devices may have it; repeat for several"},
+    {"file", 'f', OPTION_TEXTS, NULL, 0, 0, "FILE", "A file of the payload; repeat for several"},
+    {"type", 'T', OPTION_TEXT, NULL, 0, 0, "TYPE", "Which update module installs it; of a module-image"},
+    {"compression", 0, OPTION_TEXT, "gzip", 0, 0, "none|gzip|xz|zstd", "How header and payload are packed"},
+    {"software_filesystem", 0, OPTION_TEXT, "rootfs-image", 0, 0, "NAME", "First part of the version's key"},
+    {"software_name", 0, OPTION_TEXT, NULL, 0, 0, "NAME", "Second part of the version's key, instead of the type"},
+    {"software_version", 0, OPTION_TEXT, NULL, 0, 0, "VERSION", "The version, instead of the artifact's name"},
+    {"no_default_software_version", 0, OPTION_FLAG, NULL, 0, 0, NULL, "Provide no version"},
+    {"no_default_clears_provides", 0, OPTION_FLAG, NULL, 0, 0, NULL, "Clear nothing by default"},
+    {"provides", 'p', OPTION_TEXTS, NULL, 0, 0, "KEY:VALUE", "What a device has that has installed it"},
+    {"depends", 0, OPTION_TEXTS, NULL, 0, 0, "KEY:VALUE", "What a device must have; the same key again: or this"},
+    {"clears_provides", 0, OPTION_TEXTS, NULL, 0, 0, "GLOB", "What a device no longer has that has installed it"},
+    {"provides_group", 'g', OPTION_TEXT, NULL, 0, 0, "GROUP", "The group it belongs to"},
+    {"depends_groups", 'G', OPTION_TEXTS, NULL, 0, 0, "GROUP", "What must be installed belongs to this group"},
+    {"artifact_name_depends", 'N', OPTION_TEXTS, NULL, 0, 0, "NAME", "What must be installed has this name"},
+    {"meta_data", 'm', OPTION_PATH, NULL, 0, 0, "FILE", "A JSON object for the update module"},
+    {"script", 's', OPTION_TEXTS, NULL, 0, 0, "FILE", "A state script; repeat for several"},
+    {"key", 'k', OPTION_TEXT, NULL, 0, 0, "KEY", "Sign with this ECDSA P-256 key"},
+    ROWS_SECRET,
+};
+static const struct option_spec artifact_show_options[] = {
+    {"key", 'k', OPTION_TEXTS, NULL, 0, 0, "FILE", "Refuse what is not signed by this public key (PEM); repeat for several"},
+};
+
 #define OPTIONS(table) .options = table, .option_count = COUNT_OF(table)
 
 const struct command commands[] = {
@@ -412,6 +439,14 @@ const struct command commands[] = {
      OPTIONS(edit_options), .run = cmd_compact_add},
     {.noun = "compact", .verb = "show", .args = "FILE", .args_min = 1, .args_max = 1, .args_are_files = true,
      .help = "Print what a manifest or trust store says", .more = "Signatures are shown, not checked.\n", .run = cmd_compact_show},
+
+    {.noun = "artifact", .verb = "write", .args = "rootfs-image|module-image", .args_min = 1, .args_max = 1,
+     .help = "Write a Mender Artifact",
+     .more = "Format 3, for clients of Mender. A rootfs-image has exactly one file; a module-image names its update module with --type.\n",
+     OPTIONS(artifact_write_options), .run = cmd_artifact_write},
+    {.noun = "artifact", .verb = "show", .args = "FILE", .args_min = 1, .args_max = 1, .args_are_files = true,
+     .help = "Check a Mender Artifact and print what it says", .more = "Reads all of it: order, checksums, names, dependencies, and with --key the signature.\n",
+     OPTIONS(artifact_show_options), .run = cmd_artifact_show},
 
     {.noun = "trust", .verb = "status", .args = "", .help = "Print versions and expiry of the server's trust metadata", .more = "", .run = cmd_trust_status},
     {.noun = "trust", .verb = "expiring", .args = "", .help = "List everything that expires, and what breaks when it does",

@@ -13,6 +13,7 @@ command_run cmd_release_add, cmd_release_remove, cmd_release_publish;
 command_run cmd_release_prepare, cmd_release_sign, cmd_release_assemble;
 command_run cmd_compact_manifest, cmd_compact_trust, cmd_compact_sign, cmd_compact_add;
 command_run cmd_compact_show;
+command_run cmd_artifact_write, cmd_artifact_show;
 command_run cmd_policy_block, cmd_policy_unblock, cmd_policy_grace;
 command_run cmd_release_list, cmd_release_show;
 command_run cmd_device_list, cmd_device_get, cmd_device_explain, cmd_device_history;
