@@ -10,15 +10,15 @@
  * A class keeps the Kaplan-Meier estimate (1958) of its gaps. Devices that are away now are gaps
  * censored by the present; without them the curve would know talkers only.
  *
- * Gaps are kept as codes, sixteen to a doubling from a minute on, rounded up: a deadline is at
- * most 4.5 % late and never early. Nothing here knows when an update was installed; who uses a
+ * Gaps are kept as codes, 64 to a doubling from a minute on, rounded up: a deadline is at most
+ * 1.1 % late and never early. Nothing here knows when an update was installed; who uses a
  * deadline after a flip adds the time that flips take. */
 #pragma once
 
 #include "base/types.h"
 
-#define GAP_KEPT  99u  /* gaps per device: the fewest that support p = 1 % */
-#define GAP_CODES 336u /* the last one ends after 2.7 years */
+#define GAP_KEPT  99u   /* gaps per device: the fewest that support p = 1 % */
+#define GAP_CODES 1344u /* the last one ends after 4 years */
 #define GAP_NONE  UINT32_MAX
 
 /* One device's last gaps, 200 bytes, oldest overwritten first. */
