@@ -54,12 +54,7 @@ enum err store_artifact_get(struct db *db, int64_t tenant, int64_t id,
 enum err store_artifact_of_blob(struct db *db, int64_t tenant, const uint8_t sha256[DIGEST_SIZE],
                                 struct artifact_row *out) MUST_USE;
 
-/* Whether any artifact of any tenant needs this blob. */
-enum err store_artifact_needs_blob(struct db *db, const uint8_t sha256[DIGEST_SIZE],
-                                   bool *needed) MUST_USE;
-
-/* What remains of a release that came in without a signature when it is deleted: nothing.
- * ERR_CONFLICT: a rollout or an assignment refers to it. */
+/* ERR_NOT_FOUND. */
 enum err store_artifact_remove(struct db *db, int64_t tenant, int64_t id) MUST_USE;
 
 /* ---- older digests of a blob, for clients that know no better: computed once ---- */

@@ -8,7 +8,7 @@
 #define COURSE                                                                            \
     "state, standing, whereabouts, err, stage, attempt, admitted_ms, heard_ms, moved_ms," \
     " flipped_ms, counted_ms, retry_ms, look_ms, percent, detail, reason, sequence,"      \
-    " report_last"
+    " report_last, claimed_ms, proof, ran"
 
 /* Every reader takes the device's last contact along as the last column. */
 #define READ                                                                \
@@ -37,6 +37,9 @@ static void bind_course(struct db *db, const struct assignment_row *row)
     db_bind_text(db, row->reason);
     db_bind_int(db, row->sequence);
     db_bind_int(db, row->report_last);
+    db_bind_int(db, assignment->claimed_at.ms);
+    db_bind_int(db, assignment->proof);
+    db_bind_text(db, row->ran);
 }
 
 enum err store_assignment_add(struct db *db, const struct assignment_row *row)
@@ -44,7 +47,7 @@ enum err store_assignment_add(struct db *db, const struct assignment_row *row)
     CHECK(row->id > 0);
     db_query(db, "INSERT INTO assignment (tenant, " KEYS ", " COURSE ") VALUES ($1, $2, $3, $4, $5,"
                  " $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,"
-                 " $22, $23, $24, $25)");
+                 " $22, $23, $24, $25, $26, $27, $28)");
     db_bind_int(db, row->tenant);
     db_bind_int(db, row->id);
     db_bind_int(db, row->device);
@@ -59,8 +62,8 @@ enum err store_assignment_add(struct db *db, const struct assignment_row *row)
 enum err store_assignment_save(struct db *db, const struct assignment_row *row)
 {
     db_query(db, "UPDATE assignment SET (" COURSE ", previous) = ($1, $2, $3, $4, $5, $6, $7, $8,"
-                 " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
-                 " WHERE tenant = $20 AND device = $21 AND id = $22");
+                 " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"
+                 " WHERE tenant = $23 AND device = $24 AND id = $25");
     bind_course(db, row);
     db_bind_bytes(db, row->previous, row->previous_known ? DIGEST_SIZE : 0);
     db_bind_int(db, row->tenant);
@@ -85,8 +88,11 @@ static void read_course(struct db *db, struct assignment *out)
     out->flipped_at.ms = db_column_int(db, 15);
     out->counted_at.ms = db_column_int(db, 16);
     out->retry_at.ms = db_column_int(db, 17);
-    if (db_column_int(db, 24) > out->heard_at.ms)
-        out->heard_at.ms = db_column_int(db, 24);
+    out->claimed_at.ms = db_column_int(db, 24);
+    out->proof = (enum assignment_proof)db_column_int(db, 25);
+    CHECK(out->proof < PROOF_COUNT);
+    if (db_column_int(db, 27) > out->heard_at.ms)
+        out->heard_at.ms = db_column_int(db, 27);
 }
 
 static void read_row(struct db *db, int64_t tenant, struct assignment_row *out)
@@ -105,6 +111,7 @@ static void read_row(struct db *db, int64_t tenant, struct assignment_row *out)
     db_column_text(db, 21, out->reason, sizeof out->reason);
     out->sequence = db_column_int(db, 22);
     out->report_last = db_column_int(db, 23);
+    db_column_text(db, 26, out->ran, sizeof out->ran);
 }
 
 enum err store_assignment_get(struct db *db, int64_t tenant, int64_t device, int64_t id,

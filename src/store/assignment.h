@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "fleet/assignment.h"
+#include "store/artifact.h"
 #include "store/db.h"
 
 struct assignment_row {
@@ -13,6 +14,7 @@ struct assignment_row {
     struct assignment assignment;
     struct utc look; /* the tick must look at it then; 0: never */
     uint32_t percent;
+    char ran[ARTIFACT_NAME_SIZE_MAX + 1]; /* what it said it ran when admitted; "": nothing */
     char detail[DETAIL_SIZE_MAX + 1];
     char reason[NAME_SIZE_MAX + 1]; /* of the last report: which rule of the device said no */
     int64_t sequence;    /* of its mandate, see store_device_next_sequence(); 0: none yet */

@@ -9,7 +9,7 @@
     " d.status_ms, s.running, s.other, s.version, s.inventory, s.boot_count, s.agent_state," \
     " s.last_seen_ms, s.assignment, s.wanted, d.product, d.hardware, d.security_floor,"      \
     " s.report_epoch, s.report_epoch_left, s.report_base, s.report_last,"                    \
-    " length(d.sealing_key) > 0"
+    " length(d.sealing_key) > 0, d.protocol"
 #define TABLES " FROM device d JOIN device_state s ON s.tenant = d.tenant AND s.device = d.id"
 
 bool device_name_valid(struct span name)
@@ -66,6 +66,8 @@ static void read_row(struct db *db, int64_t tenant, struct device_row *out)
     out->report_base = db_column_int(db, 23);
     out->report_last = db_column_int(db, 24);
     out->sealing_key_known = db_column_int(db, 25) != 0;
+    out->protocol = (enum protocol)db_column_int(db, 26);
+    CHECK(out->protocol < PROTOCOL_COUNT);
 }
 
 static void bind_digest(struct db *db, bool known, const uint8_t digest[DIGEST_SIZE])
@@ -79,7 +81,8 @@ enum err store_device_add(struct db *db, struct device_row *row)
 
     TRY(db_new_ids(db, row->tenant, "device", 1, &id));
     db_query(db, "INSERT INTO device (tenant, id, name, status, key_sha256, utc_offset_min, hold,"
-                 " note, created_ms, status_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+                 " note, created_ms, status_ms, protocol)"
+                 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
     db_bind_int(db, row->tenant);
     db_bind_int(db, id);
     db_bind_text(db, row->name);
@@ -90,6 +93,7 @@ enum err store_device_add(struct db *db, struct device_row *row)
     db_bind_text(db, row->note);
     db_bind_int(db, row->created.ms);
     db_bind_int(db, row->status_since.ms);
+    db_bind_int(db, row->protocol);
     TRY(db_run(db));
     db_query(db, "INSERT INTO device_state (tenant, device, running, other, version, inventory,"
                  " boot_count, agent_state, last_seen_ms, assignment, wanted)"
@@ -440,7 +444,9 @@ static void read_walked(struct db *db, int64_t tenant, struct device_facts *out)
     db_column_text(db, 9, row->hardware, sizeof row->hardware);
     row->security_floor = (uint32_t)db_column_int(db, 10);
     row->sealing_key_known = db_column_int(db, 11) != 0;
-    out->takes_part = db_column_int(db, 12) != 0;
+    row->protocol = (enum protocol)db_column_int(db, 12);
+    CHECK(row->protocol < PROTOCOL_COUNT);
+    out->takes_part = db_column_int(db, 13) != 0;
 }
 
 static enum err walk_rows(struct db *db, const struct device_walk *walk, int64_t after,
@@ -449,11 +455,12 @@ static enum err walk_rows(struct db *db, const struct device_walk *walk, int64_t
     bool row;
 
     *count = 0;
-    db_query(db, "SELECT d.id, d.name, d.utc_offset_min, d.hold, s.running, s.version,"
-                 " s.last_seen_ms, s.assignment, d.product, d.hardware, d.security_floor,"
-                 " length(d.sealing_key) > 0, $1 <> 0 AND EXISTS (SELECT 1 FROM assignment a"
-                 " WHERE a.tenant = d.tenant AND a.device = d.id AND a.rollout = $1)" TABLES
-                 " WHERE d.tenant = $2 AND d.status = $3 AND d.id > $4 ORDER BY d.id LIMIT $5");
+    db_query(
+        db, "SELECT d.id, d.name, d.utc_offset_min, d.hold, s.running, s.version,"
+            " s.last_seen_ms, s.assignment, d.product, d.hardware, d.security_floor,"
+            " length(d.sealing_key) > 0, d.protocol, $1 <> 0 AND EXISTS (SELECT 1 FROM assignment a"
+            " WHERE a.tenant = d.tenant AND a.device = d.id AND a.rollout = $1)" TABLES
+            " WHERE d.tenant = $2 AND d.status = $3 AND d.id > $4 ORDER BY d.id LIMIT $5");
     db_bind_int(db, walk->rollout);
     db_bind_int(db, walk->tenant);
     db_bind_int(db, walk->status);

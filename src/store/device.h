@@ -25,6 +25,7 @@ struct device_row {
     int64_t tenant, id;
     char name[NAME_SIZE_MAX + 1];
     enum device_status status;
+    enum protocol protocol; /* set when it is added, for good; see store/foreign.h */
     uint8_t key_sha256[DIGEST_SIZE];
     int32_t utc_offset_min;
     bool hold;
@@ -144,7 +145,8 @@ struct device_walk {
 };
 
 /* As store_device_page(), but only devices with that status, only the attributes named, and of
- * the row only id, name, status, offset, hold, running, version, last_seen and assignment. */
+ * the row only id, name, status, protocol, offset, hold, running, version, last_seen and
+ * assignment. */
 enum err store_device_walk(struct db *db, const struct device_walk *walk, int64_t after,
                            uint32_t max, struct device_facts *out, uint32_t *count) MUST_USE;
 

@@ -6,7 +6,7 @@
 #define COLUMNS                                                                              \
     "id, product, version, target, hardware, bases, kind, security_version, security_floor," \
     " length, sha256, plain_length, plain_sha256, chunk_size, chunks_sha256, listing,"       \
-    " withdrawn, created_ms, seal, key_check"
+    " withdrawn, created_ms, seal, key_check, authority"
 #define READ_COLUMNS COLUMNS ", length(content_key) > 0"
 
 void release_row_name(const struct release_row *row, char out[RELEASE_ID_SIZE])
@@ -44,7 +44,7 @@ static void read_row(struct db *db, int64_t tenant, struct release_row *out)
     out->security_version = (uint32_t)db_column_int(db, 7);
     out->security_floor = (uint32_t)db_column_int(db, 8);
     out->length = (uint64_t)db_column_int(db, 9);
-    (void)db_column_digest(db, 10, out->sha256); /* this and the next two always have 32 bytes */
+    out->no_image = !db_column_digest(db, 10, out->sha256); /* and then so are the next two */
     out->plain_length = (uint64_t)db_column_int(db, 11);
     (void)db_column_digest(db, 12, out->plain_sha256);
     out->chunk_size = (uint32_t)db_column_int(db, 13);
@@ -55,11 +55,15 @@ static void read_row(struct db *db, int64_t tenant, struct release_row *out)
     out->sealed = db_column_int(db, 18) != 0;
     out->alg = out->sealed ? (uint32_t)db_column_int(db, 18) - 1 : 0;
     (void)db_column_digest(db, 19, out->key_check); /* zeros in the clear */
-    out->key_present = db_column_int(db, 20) != 0;
+    out->authority = (enum protocol)db_column_int(db, 20);
+    CHECK(out->authority < PROTOCOL_COUNT);
+    out->key_present = db_column_int(db, 21) != 0;
 }
 
 static void bind_row(struct db *db, const struct release_row *row, int64_t id)
 {
+    size_t digest_size = row->no_image ? 0 : DIGEST_SIZE;
+
     db_bind_int(db, row->tenant);
     db_bind_int(db, id);
     db_bind_text(db, row->product);
@@ -71,16 +75,17 @@ static void bind_row(struct db *db, const struct release_row *row, int64_t id)
     db_bind_int(db, row->security_version);
     db_bind_int(db, row->security_floor);
     db_bind_int(db, (int64_t)row->length);
-    db_bind_bytes(db, row->sha256, DIGEST_SIZE);
+    db_bind_bytes(db, row->sha256, digest_size);
     db_bind_int(db, (int64_t)row->plain_length);
-    db_bind_bytes(db, row->plain_sha256, DIGEST_SIZE);
+    db_bind_bytes(db, row->plain_sha256, digest_size);
     db_bind_int(db, row->chunk_size);
-    db_bind_bytes(db, row->chunks_sha256, DIGEST_SIZE);
+    db_bind_bytes(db, row->chunks_sha256, digest_size);
     db_bind_int(db, row->listing);
     db_bind_int(db, row->withdrawn);
     db_bind_int(db, row->created.ms);
     db_bind_int(db, row->sealed ? (int64_t)row->alg + 1 : 0);
     db_bind_bytes(db, row->key_check, row->sealed ? DIGEST_SIZE : 0);
+    db_bind_int(db, row->authority);
 }
 
 enum err store_release_add(struct db *db, struct release_row *row)
@@ -89,11 +94,30 @@ enum err store_release_add(struct db *db, struct release_row *row)
 
     TRY(db_new_ids(db, row->tenant, "release", 1, &id));
     db_query(db, "INSERT INTO release (tenant, " COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7,"
-                 " $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)");
+                 " $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)");
     bind_row(db, row, id);
     TRY(db_run(db));
     row->id = id;
     return ERR_OK;
+}
+
+enum err store_release_set_image(struct db *db, const struct release_row *row)
+{
+    db_query(db, "UPDATE release SET (tenant, " COLUMNS ") = ($1, $2, $3, $4, $5, $6, $7, $8,"
+                 " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"
+                 " WHERE tenant = $1 AND id = $2");
+    bind_row(db, row, row->id);
+    TRY(db_run(db));
+    return db_changed(db) == 1 ? ERR_OK : ERR_NOT_FOUND;
+}
+
+enum err store_release_remove(struct db *db, int64_t tenant, int64_t id)
+{
+    db_query(db, "DELETE FROM release WHERE tenant = $1 AND id = $2 AND authority <> 0");
+    db_bind_int(db, tenant);
+    db_bind_int(db, id);
+    TRY(db_run(db));
+    return db_changed(db) == 1 ? ERR_OK : ERR_NOT_FOUND;
 }
 
 enum err store_release_set_key(struct db *db, int64_t tenant, int64_t id, struct span stored)
@@ -146,7 +170,7 @@ enum err store_release_withdraw_others(struct db *db, int64_t tenant, uint32_t l
                                        uint32_t *count)
 {
     db_query(db, "UPDATE release SET withdrawn = 1"
-                 " WHERE tenant = $1 AND listing <> $2 AND withdrawn = 0");
+                 " WHERE tenant = $1 AND listing <> $2 AND withdrawn = 0 AND authority = 0");
     db_bind_int(db, tenant);
     db_bind_int(db, listing);
     TRY(db_run(db));
@@ -224,7 +248,8 @@ enum err store_release_of_blob(struct db *db, int64_t tenant, const uint8_t sha2
 
 enum err store_release_needs_blob(struct db *db, const uint8_t sha256[DIGEST_SIZE], bool *needed)
 {
-    db_query(db, "SELECT 1 FROM release WHERE sha256 = $1 OR chunks_sha256 = $1 LIMIT 1");
+    db_query(db, "SELECT 1 FROM release WHERE sha256 = $1 OR chunks_sha256 = $1"
+                 " UNION ALL SELECT 1 FROM artifact WHERE sha256 = $1 LIMIT 1");
     db_bind_bytes(db, sha256, DIGEST_SIZE);
     return db_step(db, needed);
 }

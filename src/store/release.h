@@ -1,9 +1,12 @@
-/* Releases: one row per signed target that carries facts. Written only by publishing. */
+/* Releases: one row per product and version. The image and its facts stand here; artifacts in other
+ * formats, of releases with or without an image, are in store/artifact.h. Signed ones are written
+ * only by publishing; others came in through a compatible management API. */
 #pragma once
 
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/time.h"
+#include "fleet/protocol.h"
 #include "store/db.h"
 
 #define HARDWARE_TEXT_MAX (HARDWARE_MAX * (NAME_SIZE_MAX + 1u))
@@ -34,6 +37,8 @@ struct release_row {
     uint32_t listing; /* the last that vouched for it; grows with every change of any list */
     bool withdrawn;   /* the present targets.json does not list it any more */
     struct utc created;
+    bool no_image;           /* artifacts only: target, lengths and digests are empty */
+    enum protocol authority; /* PROTOCOL_NATIVE: its signers; else whose API has brought it */
 };
 
 /* "PRODUCT@VERSION" into `out`. */
@@ -44,6 +49,12 @@ bool release_name_split(struct span name, struct span *product, struct span *ver
 
 /* Sets row->id. ERR_CONFLICT when product and version exist. */
 enum err store_release_add(struct db *db, struct release_row *row) MUST_USE;
+
+/* Give a release that had artifacts only its image: everything but the keys is written. */
+enum err store_release_set_image(struct db *db, const struct release_row *row) MUST_USE;
+
+/* Forget one that nobody has signed. ERR_CONFLICT: a rollout is about it. */
+enum err store_release_remove(struct db *db, int64_t tenant, int64_t id) MUST_USE;
 
 /* The number of the next listing. */
 enum err store_release_next_listing(struct db *db, int64_t tenant, uint32_t *out) MUST_USE;
@@ -82,6 +93,6 @@ enum err store_release_list(struct db *db, int64_t tenant, int64_t before, uint3
 enum err store_release_of_blob(struct db *db, int64_t tenant, const uint8_t sha256[DIGEST_SIZE],
                                struct release_row *out) MUST_USE;
 
-/* Whether any release of any tenant needs this blob, as image or as chunk list. */
+/* Whether any release of any tenant needs this blob, as image, chunk list or artifact. */
 enum err store_release_needs_blob(struct db *db, const uint8_t sha256[DIGEST_SIZE],
                                   bool *needed) MUST_USE;
