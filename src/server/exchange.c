@@ -15,14 +15,30 @@
     1024u /* bytes most reply_printf() calls need; longer ones take two passes */
 
 /* The spans of a request, to copy them all alike. */
-#define REQUEST_SPANS 9u
+#define REQUEST_SPANS 19u
 
 static void spans_of(struct request_view *view, struct span *out[REQUEST_SPANS])
 {
     struct span *all[REQUEST_SPANS] = {
-        &view->path,     &view->query,         &view->authorization,
-        &view->bearer,   &view->content_type,  &view->idempotency_key,
-        &view->if_match, &view->last_event_id, &view->body,
+        &view->path,
+        &view->query,
+        &view->authorization,
+        &view->bearer,
+        &view->content_type,
+        &view->idempotency_key,
+        &view->if_match,
+        &view->last_event_id,
+        &view->body,
+        &view->host,
+        &view->accept,
+        &view->if_none_match,
+        &view->range,
+        &view->if_range,
+        &view->signature,
+        &view->forwarded_host,
+        &view->forwarded_proto,
+        &view->proxied_device,
+        &view->proxied_authorities,
     };
 
     memcpy(out, all, sizeof all);

@@ -72,6 +72,15 @@ struct request_view {
     struct span if_match;
     struct span last_event_id;
     struct span body;
+
+    /* Of requests in other people's protocols (foreign_api.h); absent in all others. */
+    struct span host, accept, if_none_match, range, if_range;
+    struct span signature; /* X-MEN-Signature */
+    /* Only from an address that is configured as a trusted proxy; see front_proxy.c. */
+    struct span forwarded_host, forwarded_proto;
+    struct span proxied_device;      /* name in the certificate that the proxy has checked */
+    struct span proxied_authorities; /* hashes of who issued it, with ';' between */
+    bool head_only;                  /* HEAD */
 };
 
 /* A request body that was streamed to a temporary file. The file is durable (fsync) and stays
@@ -138,6 +147,7 @@ struct exchange {
     struct exchange_pages pages;
     struct stats *stats; /* counters of the whole process; NULL in tests */
     bool parked;         /* of the engine: it is to be handled again */
+    bool secure;         /* it came over TLS */
     uint8_t text[];      /* what the request's spans point into */
 };
 

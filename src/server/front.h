@@ -44,7 +44,9 @@ struct front_config {
     uint64_t bodies_max;          /* bytes of request bodies in memory at one time */
     uint32_t poll_interval_s;     /* devices are told so, with jitter */
     uint32_t poll_jitter_percent; /* of it, in both directions */
-    int64_t gap_ms;               /* a device that was silent longer goes to the engine */
+    const char *const *proxies;   /* addresses whose word on certificates is believed */
+    size_t proxies_count;
+    int64_t gap_ms; /* a device that was silent longer goes to the engine */
     struct front_blobs blobs;
     struct presence *presence;
     struct shelf *shelf;

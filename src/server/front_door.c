@@ -6,12 +6,14 @@
  *   token in force, role allows it                body
  *   token in force, role does not, or no route    body if small; the engine says no
  *   any other token, or none    so many failures per address: the engine says no, or 429
+ *   other people's protocols    small body, few of them, so many failures per address
  *
  * Of those who are known small bodies are read even in vain: that costs less than the new
  * connection which an unread body makes necessary. */
 #include "base/check.h"
 #include "os/clock.h"
 #include "server/api.h"
+#include "server/foreign_api.h"
 #include "server/front_inside.h"
 
 static bool is_enrolment(struct span path)
@@ -43,7 +45,10 @@ static bool may_fail(struct front *front, struct http_call *call, const struct h
     char address[HTTP_ADDRESS_SIZE];
     uint32_t retry_s;
 
-    http_call_address(call, address);
+    if (foreign_api_of(head->path))
+        front_blamed_address(front, call, head, address);
+    else
+        http_call_address(call, address);
     if (attempts_take(front->config.attempts, address, clock_utc(), &retry_s))
         return true;
     STATS_ADD(front->config.stats, attempts_limited_total, 1);
@@ -85,10 +90,50 @@ static void device_at_door(struct front *front, struct http_call *call,
     }
 }
 
+/* ---- Other people's devices and programs ---- */
+
+/* Without a body the attempt is only lent: it is taken when the answer turns out to be a refusal,
+ * so that many devices behind one address do not wait for each other. */
+static void foreign_at_door(struct front *front, struct http_call *call,
+                            const struct http_head *head, const struct foreign_api *api)
+{
+    enum exchange_method method = front_method(head->method);
+    char address[HTTP_ADDRESS_SIZE];
+
+    if (!may_fail(front, call, head))
+        return;
+    front_blamed_address(front, call, head, address);
+    if (method == METHOD_GET)
+        attempts_give(front->config.attempts, address);
+    if (api->uploads && api->uploads(method, head->path))
+        front_ask(front, call, head, EXCHANGE_UPLOAD_BEGIN, (struct span){0}, NULL);
+    else
+        http_call_collect(call, api->body_max(method, head->path), &front->strangers);
+}
+
+static void note_foreign(struct front *front, const struct exchange *exchange)
+{
+    bool refused = exchange->reply.status == 401 || exchange->reply.status == 403;
+    const char *address = exchange->peer.address;
+    uint32_t ignored;
+
+    if (exchange->kind == EXCHANGE_UPLOAD_BEGIN && exchange->reply.status == 100)
+        return; /* its end decides */
+    if (exchange->request.method != METHOD_GET && !refused)
+        attempts_give(front->config.attempts, address);
+    else if (exchange->request.method == METHOD_GET && refused &&
+             !attempts_take(front->config.attempts, address, exchange->now, &ignored))
+        STATS_ADD(front->config.stats, attempts_limited_total, 1);
+}
+
 void front_note_outcome(struct front *front, const struct exchange *exchange)
 {
     uint16_t status = exchange->reply.status;
 
+    if (foreign_api_of(exchange->request.path)) {
+        note_foreign(front, exchange);
+        return;
+    }
     if (is_enrolment(exchange->request.path) && (status < 400 || status >= 500))
         attempts_give(front->config.attempts, exchange->peer.address);
 }
@@ -119,9 +164,14 @@ static void let_in(struct front *front, struct http_call *call, const struct htt
 
 void front_at_door(struct front *front, struct http_call *call, const struct http_head *head)
 {
+    const struct foreign_api *foreign = foreign_api_of(head->path);
     struct api_door door;
     struct pass pass;
 
+    if (foreign) {
+        foreign_at_door(front, call, head, foreign);
+        return;
+    }
     if (path_of_devices(head->path)) {
         device_at_door(front, call, head);
         return;

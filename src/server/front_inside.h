@@ -84,6 +84,21 @@ void front_problem(struct http_call *call, const struct http_head *head, uint16_
 void front_retry(struct http_call *call, const struct http_head *head, uint16_t status,
                  enum err err, const char *sentence, unsigned retry_s);
 
+/* ---- front_proxy.c ---- */
+
+#define FRONT_AUTHORITIES_SIZE 1024u /* bytes of all hashes that a proxy may name */
+
+/* What only other people's protocols look at: headers of the client, and of a trusted proxy.
+ * `authorities` must live as long as the view. */
+void front_foreign_view(const struct front *front, const struct http_call *call,
+                        const struct http_head *head, char authorities[FRONT_AUTHORITIES_SIZE],
+                        struct request_view *view);
+
+/* The address that answers for a request: the last one before a trusted proxy, or whoever is at
+ * the other end. */
+void front_blamed_address(const struct front *front, const struct http_call *call,
+                          const struct http_head *head, char to[HTTP_ADDRESS_SIZE]);
+
 /* ---- front_door.c ---- */
 
 /* Only the head is here: ask for the body, or refuse without it. Whatever is refused with an audit

@@ -7,6 +7,7 @@
 #include "format/native.h"
 #include "net/http_query.h"
 #include "os/clock.h"
+#include "server/foreign_api.h"
 #include "server/front_inside.h"
 #include "server/problem.h"
 
@@ -126,9 +127,12 @@ void front_peer(const struct http_call *call, struct utc now, struct peer *out)
     memcpy(out->fingerprint, peer->fingerprint, sizeof out->fingerprint);
 }
 
-static struct exchange *make_exchange(const struct http_call *call, const struct http_head *head,
-                                      enum exchange_kind kind, struct span body)
+static struct exchange *make_exchange(const struct front *front, const struct http_call *call,
+                                      const struct http_head *head, enum exchange_kind kind,
+                                      struct span body)
 {
+    char authorities[FRONT_AUTHORITIES_SIZE];
+    struct exchange *exchange;
     struct exchange_parts parts = {
         .kind = kind,
         .now = clock_utc(),
@@ -144,7 +148,14 @@ static struct exchange *make_exchange(const struct http_call *call, const struct
     };
 
     front_peer(call, parts.now, &parts.peer);
-    return exchange_open(&parts);
+    if (foreign_api_of(head->path)) {
+        front_foreign_view(front, call, head, authorities, &parts.request);
+        front_blamed_address(front, call, head, parts.peer.address);
+    }
+    exchange = exchange_open(&parts);
+    if (exchange)
+        exchange->secure = front->config.tls != NULL;
+    return exchange;
 }
 
 void front_overloaded(struct front *front, struct http_call *call, const struct http_head *head,
@@ -159,7 +170,7 @@ void front_overloaded(struct front *front, struct http_call *call, const struct 
 void front_ask(struct front *front, struct http_call *call, const struct http_head *head,
                enum exchange_kind kind, struct span body, struct front_user *upload)
 {
-    struct exchange *exchange = make_exchange(call, head, kind, body);
+    struct exchange *exchange = make_exchange(front, call, head, kind, body);
 
     CHECK(exchange);
     exchange->front = front;

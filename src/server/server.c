@@ -246,11 +246,14 @@ static enum err open_app(struct server *server, struct why *why)
     enum err err;
 
     CHECK(app);
-    *stories = (struct stories){.pki = server->pki,
-                                .presence = server->presence,
-                                .shelf = server->shelf,
-                                .passes = server->passes,
-                                .stats = server->stats};
+    *stories =
+        (struct stories){.pki = server->pki,
+                         .presence = server->presence,
+                         .shelf = server->shelf,
+                         .passes = server->passes,
+                         .stats = server->stats,
+                         .foreign = {.authorities = settings->hawkbit_authorities,
+                                     .authorities_count = settings->hawkbit_authorities_count}};
     err = open_newer_keys(server, &config, why);
     if (err == ERR_OK)
         err = app_open(app, &config, why);
@@ -260,6 +263,7 @@ static enum err open_app(struct server *server, struct why *why)
     }
     server->app = app;
     stories->app = app;
+    stories->foreign.app = app;
     return ERR_OK;
 }
 
@@ -322,6 +326,8 @@ static enum err open_fronts(struct server *server, struct why *why)
         .bodies_max = settings->bodies_max / settings->threads,
         .poll_interval_s = settings->poll_interval_s,
         .poll_jitter_percent = settings->poll_jitter_percent,
+        .proxies = settings->trusted_proxies,
+        .proxies_count = settings->trusted_proxies_count,
         .gap_ms = (int64_t)settings->poll_interval_s * 1000 * GAP_FACTOR,
         .blobs = {.self = server->blobs,
                   .open = open_blob,

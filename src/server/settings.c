@@ -1,5 +1,7 @@
 #include "server/settings.h"
 
+#include <string.h>
+
 #include "base/check.h"
 #include "base/limits.h"
 #include "net/listen.h"
@@ -18,6 +20,10 @@ static const struct option_spec table[] = {
      "Keep database, blobs, keys and certificates in this directory"},
     {"server_names", 0, OPTION_LIST, "localhost,127.0.0.1", 0, 0, "NAMES",
      "Put these names and addresses into the server's certificate"},
+    {"trusted_proxies", 0, OPTION_LIST, "", 0, 0, "ADDRESSES",
+     "Believe these addresses when they name the device whose certificate they have checked"},
+    {"hawkbit_authorities", 0, OPTION_LIST, "", 0, 0, "TENANT=HASH",
+     "Let trusted proxies vouch for devices whose certificates these authorities have issued"},
     {"threads", 0, OPTION_INT, "2", 1, 64, "COUNT",
      "Run this many threads for connections; one more decides"},
     {"tls12", 0, OPTION_FLAG, "false", 0, 0, NULL,
@@ -111,6 +117,10 @@ enum err settings_read(const struct options *options, struct settings *out, stru
     };
 
     settings.server_names = options_list(options, "server_names", &settings.server_names_count);
+    settings.trusted_proxies =
+        options_list(options, "trusted_proxies", &settings.trusted_proxies_count);
+    settings.hawkbit_authorities =
+        options_list(options, "hawkbit_authorities", &settings.hawkbit_authorities_count);
     settings.limits = limits_of(options, settings.threads);
     CHECK(log_level_parse(span_of(options_text(options, "log_level")), &settings.log_level));
     if (settings.server_names_count == 0)
@@ -119,6 +129,11 @@ enum err settings_read(const struct options *options, struct settings *out, stru
         return say(why, ERR_INVALID, "bodies_max",
                    "bodies_max must be at least %u bytes for each of the threads",
                    METADATA_SIZE_MAX);
+    for (size_t i = 0; i < settings.hawkbit_authorities_count; i++) {
+        if (!strchr(settings.hawkbit_authorities[i], '='))
+            return say(why, ERR_INVALID, "hawkbit_authorities", "%s has not the form TENANT=HASH",
+                       settings.hawkbit_authorities[i]);
+    }
     TRY(listen_check(settings.listen, why));
     *out = settings;
     return ERR_OK;

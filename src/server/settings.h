@@ -11,6 +11,10 @@ struct settings {
     const char *data_dir;
     const char *const *server_names;
     size_t server_names_count;
+    const char *const *trusted_proxies; /* addresses */
+    size_t trusted_proxies_count;
+    const char *const *hawkbit_authorities; /* "TENANT=HASH" */
+    size_t hawkbit_authorities_count;
     uint32_t threads; /* fronts */
     bool tls12;
     uint32_t tls_sessions;

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "os/clock.h"
 #include "server/device_api.h"
+#include "server/foreign_api.h"
 #include "store/account.h"
 
 #define SEEN_MAX    4096u /* last-seen times written with one tick; the rest waits for the next */
@@ -99,8 +100,12 @@ static enum err on_handle(void *self, struct exchange *exchange)
 {
     struct stories *stories = self;
 
+    const struct foreign_api *foreign = foreign_api_of(exchange->request.path);
+
     if (path_of_devices(exchange->request.path))
         return handle_device(stories, exchange);
+    if (foreign)
+        return foreign->handle(&stories->foreign, exchange);
     if (span_begins(exchange->request.path, "/tuf/"))
         return send_metadata(stories, exchange);
     return api_handle(stories->api, exchange);

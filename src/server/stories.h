@@ -4,6 +4,7 @@
 #include "app/app.h"
 #include "server/api.h"
 #include "server/engine.h"
+#include "server/foreign_api.h"
 #include "server/passes.h"
 #include "server/pki.h"
 #include "server/presence.h"
@@ -20,6 +21,7 @@ struct stories {
     struct shelf *shelf;
     struct passes *passes;
     struct stats *stats;
+    struct foreign_host foreign;
 };
 
 /* Tell the fronts which tokens are in force; by itself after a batch that changed one. */
