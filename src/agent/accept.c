@@ -40,9 +40,14 @@ static bool facts_whole(const struct accept_question *q)
     return release_facts_check(facts, NULL) == ERR_OK && chunks_check(&chunks) == ERR_OK;
 }
 
+/* Signers may sign for one product alone, and what binds them is the name under which they list it:
+ * facts that speak of another product than that name are a claim to what is not theirs. */
 static bool product_mine(const struct accept_question *q)
 {
-    return same_text(span_of(q->evidence->facts->product), q->device.product);
+    struct span target = q->evidence->target, product = span_of(q->evidence->facts->product);
+
+    return same_text(product, q->device.product) && target.size > product.size &&
+           span_begins(target, q->device.product) && target.at[product.size] == '/';
 }
 
 static bool hardware_mine(const struct accept_question *q)

@@ -112,6 +112,23 @@ static void longer_product(struct case_of *c)
 {
     memcpy(c->facts.product, "pumps", 6);
 }
+/* By signers of fans, who say that it is for pumps. */
+static void list_under(struct case_of *c, const char *name)
+{
+    c->evidence.target = c->evidence.mandate.target = c->question.offer.target = span_of(name);
+}
+static void listed_as_other_product(struct case_of *c)
+{
+    list_under(c, "fan/2.0/pump.bin");
+}
+static void listed_as_longer_product(struct case_of *c)
+{
+    list_under(c, "pumps/2.0/pump.bin");
+}
+static void listed_as_product_alone(struct case_of *c)
+{
+    list_under(c, "pump");
+}
 static void other_hardware(struct case_of *c)
 {
     c->facts.hardware_count = 1;
@@ -316,6 +333,9 @@ static const struct row rows[] = {
     {floor_above_version, AGENT_REASON_FACTS},
     {other_product, AGENT_REASON_PRODUCT},
     {longer_product, AGENT_REASON_PRODUCT},
+    {listed_as_other_product, AGENT_REASON_PRODUCT},
+    {listed_as_longer_product, AGENT_REASON_PRODUCT},
+    {listed_as_product_alone, AGENT_REASON_PRODUCT},
     {other_hardware, AGENT_REASON_HARDWARE},
     {unnamed_key, AGENT_REASON_ASSIGNMENT_KEY},
     {no_signature, AGENT_REASON_ASSIGNMENT_SIGNATURE},
