@@ -153,18 +153,23 @@ static bool floor_held(const struct accept_question *q)
     return version >= q->device.security_floor && version >= q->evidence->security_floor;
 }
 
-/* By count where both state one, or else by version. The image that runs is no step back. */
+/* Than an image that is known. By count where both state one, or else by version. */
+static bool is_newer(const struct release_facts *facts, const struct record_image *running)
+{
+    if (facts->release_counter > 0 && running->release_counter > 0)
+        return facts->release_counter > running->release_counter;
+    return running->version[0] == '\0' ||
+           version_compare(span_of(facts->version), span_of(running->version)) > 0;
+}
+
+/* The image that runs is no step back. */
 static bool newer(const struct accept_question *q)
 {
     const struct release_facts *facts = q->evidence->facts;
     const struct record_image *running = q->device.running;
 
-    if (goes_back(q) || !running->known || same_digest(running->sha256, facts->sha256))
-        return true;
-    if (facts->release_counter > 0 && running->release_counter > 0)
-        return facts->release_counter > running->release_counter;
-    return running->version[0] == '\0' ||
-           version_compare(span_of(facts->version), span_of(running->version)) > 0;
+    return goes_back(q) || !running->known || same_digest(running->sha256, facts->sha256) ||
+           is_newer(facts, running);
 }
 
 static bool base_is(const struct release_base *base, const struct record_image *running)
@@ -174,15 +179,17 @@ static bool base_is(const struct release_base *base, const struct record_image *
     return running->known && same_text(span_of(base->version), running->version);
 }
 
-/* Going back is not applying an update: a whole older image needs none of what came after it. */
+/* Going back is not applying an update: a whole older image needs none of what came after it. To
+ * call a newer one a way back does not help. */
 static bool base_right(const struct accept_question *q)
 {
     const struct release_facts *facts = q->evidence->facts;
+    const struct record_image *running = q->device.running;
 
-    if (facts->bases_count == 0 || goes_back(q))
+    if (facts->bases_count == 0 || (goes_back(q) && (!running->known || !is_newer(facts, running))))
         return true;
     for (uint32_t i = 0; i < facts->bases_count; i++) {
-        if (base_is(&facts->bases[i], q->device.running))
+        if (base_is(&facts->bases[i], running))
             return true;
     }
     return false;

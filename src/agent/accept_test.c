@@ -237,6 +237,11 @@ static void unknown_base(struct case_of *c)
 {
     c->running.known = false;
 }
+static void other_base_of_newer_way_back(struct case_of *c)
+{
+    c->evidence.mandate.action = MANDATE_ROLLBACK;
+    c->facts.bases_count = 1;
+}
 static void blocked_image(struct case_of *c)
 {
     c->evidence.blocked_count = 2;
@@ -367,6 +372,7 @@ static const struct row rows[] = {
     {older_version, AGENT_REASON_NOT_NEWER},
     {other_base, AGENT_REASON_BASE},
     {unknown_base, AGENT_REASON_BASE},
+    {other_base_of_newer_way_back, AGENT_REASON_BASE},
     {blocked_image, AGENT_REASON_BLOCKED},
     {stale, AGENT_REASON_STALE},
     {too_stale, AGENT_REASON_STALE},
