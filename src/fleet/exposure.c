@@ -44,6 +44,22 @@ void exposure_forgive(struct exposure *exposure, uint32_t rung, int64_t revealed
     exposure_pass(exposure, rung, fade);
 }
 
+void exposure_withdraw(struct exposure *exposure, uint32_t rung, bool bad, int64_t fade,
+                       int64_t background)
+{
+    struct exposure_rung *at = &exposure->rung[rung];
+
+    CHECK(rung < EXPOSURE_RUNGS && (bad ? at->bad : at->live) > 0);
+    if (bad) {
+        at->bad--;
+        at->settled = at->settled > FIXED_ONE - fade ? at->settled - (FIXED_ONE - fade) : 0;
+    } else {
+        at->live--;
+        at->fading = at->fading > fade ? at->fading - fade : 0;
+    }
+    at->background = at->background > background ? at->background - background : 0;
+}
+
 void exposure_expect(struct exposure *exposure, uint32_t rung, int64_t background)
 {
     CHECK(rung < EXPOSURE_RUNGS && background >= 0);

@@ -90,6 +90,11 @@ void exposure_miss(struct exposure *exposure, uint32_t rung, int64_t revealed);
  * when it turned bad, `fade` is exp(-age/late) now. */
 void exposure_forgive(struct exposure *exposure, uint32_t rung, int64_t revealed, int64_t fade);
 
+/* A device was never exposed after all: take it off this rung, where it counted as bad or as
+ * well, and its background with it. */
+void exposure_withdraw(struct exposure *exposure, uint32_t rung, bool bad, int64_t fade,
+                       int64_t background);
+
 /* Background that has had its chance to show on a rung; q32. */
 void exposure_expect(struct exposure *exposure, uint32_t rung, int64_t background);
 void exposure_expect_all(struct exposure *exposure, int64_t background);

@@ -195,8 +195,7 @@ static void stretch(struct risk *risk)
     for (uint32_t i = 0; i < risk->rule.strata; i++) {
         struct risk_stratum *stratum = &risk->strata[i];
 
-        control[i] = (struct cohort_control){stratum->silent, stratum->lost,
-                                             stratum->size != 0};
+        control[i] = (struct cohort_control){stratum->silent, stratum->lost, stratum->size != 0};
         stratum->silent = stratum->lost = (struct control_arm){0};
     }
     for (uint32_t i = 0; i < risk->cohort_count; i++)
@@ -291,6 +290,7 @@ static void grant(struct risk *risk, struct risk_device *device)
     risk->strata[device->stratum].exposed++;
     device->flags = RISK_DEVICE_EXPOSED;
     device->passed = 0;
+    device->calls = 0;
     device->exposed = risk->tick;
 }
 
@@ -378,6 +378,33 @@ static void on_bad(struct risk *risk, struct risk_device *device, enum cohort_ch
     for (uint32_t i = 0; i < device->cohort_count; i++)
         evidence_event(&risk->cohorts[device->cohorts[i]].evidence[channel]);
     convict_device(risk, device, out);
+}
+
+/* Only of devices that have reported nothing since: what was counted for them is taken back. What
+ * was charged for them as evidence stays; that only makes a halt rarer. */
+static void on_unused(struct risk *risk, struct risk_device *device)
+{
+    bool gone = (device->flags & RISK_DEVICE_GONE) != 0;
+    bool bad = (device->flags & RISK_DEVICE_BACK) == 0 || gone;
+    const struct risk_kind *kind = &risk->kinds[device->kind];
+    int64_t background = share_of(kind->reported_low_ppm + kind->lost_low_ppm);
+
+    for (uint32_t i = 0; i < device->cohort_count; i++) {
+        struct cohort *cohort = &risk->cohorts[device->cohorts[i]];
+
+        cohort->exposure.exposed--;
+        if ((device->flags & RISK_DEVICE_BAKED) == 0)
+            cohort_baked(cohort, health_per_tick(risk, device));
+        for (uint32_t rung = 0; rung < EXPOSURE_RUNGS; rung++) {
+            uint32_t age = !bad ? age_of(risk, device) : gone ? device->gone : device->due[rung];
+
+            if ((device->passed & 1u << rung) != 0)
+                exposure_withdraw(&cohort->exposure, rung, bad, fade_of(&risk->rule, age),
+                                  background);
+        }
+    }
+    risk->strata[device->stratum].exposed--;
+    device->flags = device->passed = device->calls = 0;
 }
 
 /* One power cut is one event. */
@@ -529,6 +556,8 @@ static enum err check_device(const struct risk *risk, const struct risk_event *e
         return refuse(why, "due", "deadlines must be at least a tick and must not fall");
     if (exposed != (event->kind != RISK_ASK))
         return refuse(why, "device", exposed ? "has leave already" : "was never given leave");
+    if (event->kind == RISK_UNUSED && (device->flags & RISK_DEVICE_BAD) != 0)
+        return refuse(why, "device", "has reported what the release did to it");
     if (event->kind == RISK_DUE && risk_next_due_s(risk, device) > event->at_s)
         return refuse(why, "at_s", "nothing is due yet");
     return ERR_OK;
@@ -567,6 +596,7 @@ static enum err check_event(const struct risk *risk, const struct risk_event *ev
     case RISK_GOOD:
     case RISK_BAD:
     case RISK_WORSE:
+    case RISK_UNUSED:
     case RISK_DUE:
         return check_device(risk, event, why);
     case RISK_CONTROL:
@@ -601,6 +631,9 @@ enum err risk_step(struct risk *risk, const struct risk_event *event, struct ris
         break;
     case RISK_WORSE:
         on_bad(risk, event->device, COHORT_HEALTH, out);
+        break;
+    case RISK_UNUSED:
+        on_unused(risk, event->device);
         break;
     case RISK_DUE:
         on_due(risk, event->device, event->silent);

@@ -106,6 +106,7 @@ enum risk_event_kind {
     RISK_GOOD,           /* it was heard of, and all is well so far */
     RISK_BAD,            /* it reported a failure, or that it fell back */
     RISK_WORSE,          /* its health has regressed */
+    RISK_UNUSED,         /* it is known not to have switched, and its leave is over */
     RISK_DUE,            /* risk_next_due() has come; `silent`: at the roll call, see there */
     RISK_CONTROL,        /* `count` devices without the release came due in `stratum` */
     RISK_CONTROL_SILENT, /* one of them was found silent, at `site` */
@@ -117,7 +118,7 @@ enum risk_event_kind {
 struct risk_event {
     enum risk_event_kind kind;
     uint32_t at_s;              /* since the start of the rollout; never goes back */
-    struct risk_device *device; /* ASK, GOOD, BAD, WORSE, DUE */
+    struct risk_device *device; /* ASK, GOOD, BAD, WORSE, UNUSED, DUE */
     bool silent;                /* DUE of the roll call: nothing heard within its deadline */
     uint32_t count;             /* CONTROL */
     bool roll_call;  /* CONTROL, CONTROL_SILENT: not a deadline, a look at a sample of devices */

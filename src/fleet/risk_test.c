@@ -18,6 +18,19 @@ static uint32_t fill(uint32_t from)
     return from;
 }
 
+static void expect_refused(struct risk_event event, const char *field)
+{
+    struct risk before = world.risk;
+    struct risk_decision decision;
+    struct why why;
+
+    why_clear(&why);
+    assert_int_equal(risk_step(&world.risk, &event, &decision, &why), ERR_INVALID);
+    assert_string_equal(why.field, field);
+    assert_true(why.text[0] != 0);
+    assert_memory_equal(&before, &world.risk, sizeof before);
+}
+
 static void test_first_wave_then_more(void **state)
 {
     const struct risk_rule rule = world_rule();
@@ -184,6 +197,39 @@ static void test_roll_call(void **state)
     assert_int_equal(world.cohorts[0].baking, 0);
 }
 
+/* Leave that was never used leaves no trace in the window, whatever was counted meanwhile. */
+static void test_unused_leave(void **state)
+{
+    const struct risk_rule rule = world_rule();
+
+    (void)state;
+    for (uint32_t rungs = 0; rungs <= 3; rungs++) {
+        for (int back = 0; back < 2; back++) {
+            struct exposure *exposure = &world.cohorts[0].exposure;
+
+            world_start(&world, &rule);
+            (void)world_tell(&world, RISK_ASK, 0);
+            if (back)
+                (void)world_tell(&world, RISK_GOOD, 0);
+            for (uint32_t i = 0; i < rungs; i++)
+                world_due(&world, 0, false);
+            (void)world_tell(&world, RISK_UNUSED, 0);
+            assert_int_equal(exposure->exposed, 0);
+            assert_int_equal(world.cohorts[0].baking, 0);
+            for (uint32_t rung = 0; rung < 3; rung++) {
+                assert_int_equal(exposure->rung[rung].bad + exposure->rung[rung].live, 0);
+                assert_int_equal(exposure->rung[rung].background, 0);
+                assert_in_range(exposure_revealed(exposure, rung), 0, 100);
+            }
+            assert_int_equal(world_tell(&world, RISK_ASK, 0).answer, RISK_GRANT);
+        }
+    }
+    (void)world_tell(&world, RISK_BAD, 0);
+    expect_refused(
+        (struct risk_event){.kind = RISK_UNUSED, .at_s = world.now_s, .device = &world.devices[0]},
+        "device");
+}
+
 /* A bad device is bad once, whatever it says later and whenever its deadlines come. */
 static void test_bad_once(void **state)
 {
@@ -202,19 +248,6 @@ static void test_bad_once(void **state)
         assert_int_equal(world.cohorts[0].exposure.rung[rung].bad, 1);
     assert_int_equal(world.cohorts[0].evidence[COHORT_REPORTED].events, 1);
     assert_int_equal(world.cohorts[0].evidence[COHORT_HEALTH].events, 0);
-}
-
-static void expect_refused(struct risk_event event, const char *field)
-{
-    struct risk before = world.risk;
-    struct risk_decision decision;
-    struct why why;
-
-    why_clear(&why);
-    assert_int_equal(risk_step(&world.risk, &event, &decision, &why), ERR_INVALID);
-    assert_string_equal(why.field, field);
-    assert_true(why.text[0] != 0);
-    assert_memory_equal(&before, &world.risk, sizeof before);
 }
 
 static void test_events_that_make_no_sense(void **state)
@@ -351,21 +384,10 @@ static void test_least_harmed_max(void **state)
  * answer is the same, and so is the state at the end. */
 static void random_event(struct prng *prng, struct risk_event *event, uint32_t *device)
 {
-    static const enum risk_event_kind kinds[] = {RISK_ASK,
-                                                 RISK_ASK,
-                                                 RISK_GOOD,
-                                                 RISK_GOOD,
-                                                 RISK_GOOD,
-                                                 RISK_BAD,
-                                                 RISK_WORSE,
-                                                 RISK_DUE,
-                                                 RISK_DUE,
-                                                 RISK_DUE,
-                                                 RISK_DUE,
-                                                 RISK_CONTROL,
-                                                 RISK_CONTROL_SILENT,
-                                                 RISK_TICK,
-                                                 RISK_LIFT};
+    static const enum risk_event_kind kinds[] = {
+        RISK_UNUSED, RISK_ASK, RISK_ASK, RISK_GOOD, RISK_GOOD, RISK_GOOD,    RISK_BAD,
+        RISK_WORSE,  RISK_DUE, RISK_DUE, RISK_DUE,  RISK_DUE,  RISK_CONTROL, RISK_CONTROL_SILENT,
+        RISK_TICK,   RISK_LIFT};
 
     memset(event, 0, sizeof *event);
     event->kind = kinds[prng_below(prng, COUNT_OF(kinds))];
@@ -477,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_power_cut_is_one_event),
         cmocka_unit_test(test_roll_call),
         cmocka_unit_test(test_bad_once),
+        cmocka_unit_test(test_unused_leave),
         cmocka_unit_test(test_events_that_make_no_sense),
         cmocka_unit_test(test_rules_that_make_no_sense),
         cmocka_unit_test(test_sentences),

@@ -106,15 +106,11 @@ const char *risk_answer_name(enum risk_answer answer)
 const char *risk_event_name(enum risk_event_kind kind)
 {
     static const char *const names[RISK_EVENT_COUNT] = {
-        [RISK_ASK] = "ask",
-        [RISK_GOOD] = "good",
-        [RISK_BAD] = "bad",
-        [RISK_WORSE] = "worse",
-        [RISK_DUE] = "due",
-        [RISK_CONTROL] = "control",
-        [RISK_CONTROL_SILENT] = "control-silent",
-        [RISK_TICK] = "tick",
-        [RISK_LIFT] = "lift",
+        [RISK_ASK] = "ask",         [RISK_GOOD] = "good",
+        [RISK_BAD] = "bad",         [RISK_WORSE] = "worse",
+        [RISK_UNUSED] = "unused",   [RISK_DUE] = "due",
+        [RISK_CONTROL] = "control", [RISK_CONTROL_SILENT] = "control-silent",
+        [RISK_TICK] = "tick",       [RISK_LIFT] = "lift",
     };
 
     CHECK(kind < RISK_EVENT_COUNT);
