@@ -44,10 +44,8 @@ static bool facts_whole(const struct accept_question *q)
  * facts that speak of another product than that name are a claim to what is not theirs. */
 static bool product_mine(const struct accept_question *q)
 {
-    struct span target = q->evidence->target, product = span_of(q->evidence->facts->product);
-
-    return same_text(product, q->device.product) && target.size > product.size &&
-           span_begins(target, q->device.product) && target.at[product.size] == '/';
+    return same_text(span_of(q->evidence->facts->product), q->device.product) &&
+           release_listed_for(q->evidence->target, q->device.product);
 }
 
 static bool hardware_mine(const struct accept_question *q)

@@ -99,15 +99,23 @@ static enum err read_policy(struct host *host, const struct tuf_fetch *fetch, st
     return policy_read(&source, &host->policy, why);
 }
 
+/* Signers of other products have no say here, neither in what the time is nor in the floor. */
+static bool is_ours(const struct host *host, const struct tuf_target *target)
+{
+    const char *product = host->config->product;
+
+    return strcmp(target->facts.product, product) == 0 &&
+           release_listed_for(span_of(target->name), product);
+}
+
 /* An offline key has signed that this time is past. A clock that was wrong while signing is
  * noticed by what it signed having expired before. */
-static void prove_time(struct host *host, const struct release_facts *facts)
+static void prove_time(struct host *host, const struct tuf_target *target)
 {
-    const struct tuf_metadata *targets = tuf_client_metadata(host->tuf, TUF_TARGETS);
-    struct utc issued = {(int64_t)facts->issued_s * 1000};
+    struct utc issued = {(int64_t)target->facts.issued_s * 1000};
     struct why why = {0};
 
-    if (issued.ms >= tuf_metadata_expires(targets).ms)
+    if (!is_ours(host, target) || issued.ms >= tuf_client_targets_expire(host->tuf).ms)
         return;
     timekeeper_prove(&host->keeper, issued);
     if (time_floor_store(host->config->state_dir, host->keeper.floor, &host->time_stored, &why) !=
@@ -156,7 +164,7 @@ static enum err gather(struct host *host, struct tuf_target *target, struct acce
                    host->target);
     TRY(read_policy(host, &fetch, why));
     out->stale_s = staleness_s(host, out->now);
-    prove_time(host, &target->facts);
+    prove_time(host, target);
     out->facts = &target->facts;
     out->root_version = (uint32_t)tuf_metadata_version(tuf_client_metadata(host->tuf, TUF_ROOT));
     out->allow_stale_s = host->policy.allow_stale_s;
@@ -192,6 +200,7 @@ void host_resolve(struct host *host)
 /* ---- after a loss of the record ---- */
 
 struct wanted {
+    const struct host *host;
     const uint8_t *sha256;
     struct release_facts *out;
     bool found;
@@ -202,7 +211,8 @@ static enum err compare(void *self, const struct tuf_target *target, struct why 
     struct wanted *wanted = self;
 
     (void)why;
-    if (target->has_facts && memcmp(target->facts.sha256, wanted->sha256, DIGEST_SIZE) == 0) {
+    if (target->has_facts && is_ours(wanted->host, target) &&
+        memcmp(target->facts.sha256, wanted->sha256, DIGEST_SIZE) == 0) {
         *wanted->out = target->facts;
         wanted->found = true;
     }
@@ -212,7 +222,7 @@ static enum err compare(void *self, const struct tuf_target *target, struct why 
 enum err host_recall_facts(struct host *host, const uint8_t sha256[DIGEST_SIZE],
                            struct release_facts *out)
 {
-    struct wanted wanted = {.sha256 = sha256, .out = out};
+    struct wanted wanted = {.host = host, .sha256 = sha256, .out = out};
     struct why why = {0};
 
     if (tuf_client_resume(host->tuf, &why) != ERR_OK ||

@@ -40,6 +40,13 @@ bool release_version_ok(const char *version)
     return word_ok(version, VERSION_SIZE_MAX, "._-+~");
 }
 
+bool release_listed_for(struct span target, const char *product)
+{
+    size_t size = span_of(product).size;
+
+    return target.size > size && span_begins(target, product) && target.at[size] == '/';
+}
+
 uint64_t release_chunk_count(uint64_t length, uint32_t chunk_size)
 {
     CHECK(chunk_size > 0);

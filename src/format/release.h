@@ -74,6 +74,10 @@ bool release_name_ok(const char *name) MUST_USE;
 /* As a name, plus "+" and "~", at most 32 bytes: as versions are written. */
 bool release_version_ok(const char *version) MUST_USE;
 
+/* Whether a target is named "PRODUCT/...": signers of one product are bound by these names, not by
+ * what the facts say. */
+bool release_listed_for(struct span target, const char *product) MUST_USE;
+
 /* What a device knows of itself when it asks whether a release is for it. */
 struct release_device {
     const char *product;

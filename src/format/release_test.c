@@ -98,6 +98,17 @@ static void test_words(void **state)
     assert_true(release_version_ok(word));
 }
 
+static void test_whose_product_a_target_is_listed_for(void **state)
+{
+    (void)state;
+    assert_true(release_listed_for(SPAN_LITERAL("cam/1/image"), "cam"));
+    assert_false(release_listed_for(SPAN_LITERAL("camera/1/image"), "cam"));
+    assert_false(release_listed_for(SPAN_LITERAL("ca/1/image"), "cam"));
+    assert_false(release_listed_for(SPAN_LITERAL("tap/cam/image"), "cam"));
+    assert_false(release_listed_for(SPAN_LITERAL("cam"), "cam"));
+    assert_false(release_listed_for((struct span){0}, "cam"));
+}
+
 static void test_chunk_count(void **state)
 {
     (void)state;
@@ -149,9 +160,13 @@ static void test_every_fit_has_a_sentence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_facts), cmocka_unit_test(test_each_bad_fact_is_named),
-        cmocka_unit_test(test_words),      cmocka_unit_test(test_chunk_count),
-        cmocka_unit_test(test_fit),        cmocka_unit_test(test_every_fit_has_a_sentence),
+        cmocka_unit_test(test_good_facts),
+        cmocka_unit_test(test_each_bad_fact_is_named),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_chunk_count),
+        cmocka_unit_test(test_whose_product_a_target_is_listed_for),
+        cmocka_unit_test(test_fit),
+        cmocka_unit_test(test_every_fit_has_a_sentence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

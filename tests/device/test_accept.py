@@ -127,6 +127,15 @@ def test_a_blocked_image_is_refused(fake, device):
         assert refusal(fake, device) == "blocked"
 
 
+def test_signers_of_another_product_cannot_sign_for_this_one(fake, device):
+    """Their list may be believed about their own product only, whatever its facts say."""
+    name = fake.authority.release(NEW, product="tap")
+    fake.authority.targets[name]["custom"]["slipway"]["product"] = "cam"
+    fake.authority.publish()
+    fake.assignment = (7, INSTALL, name, digest(NEW))
+    assert refusal(fake, device) == "product"
+
+
 def test_an_older_release_is_no_update(fake, device):
     fake.assign(7, NEW, version="0.9")
     assert refusal(fake, device) == "not_newer"
@@ -202,6 +211,22 @@ def test_a_lost_record_does_not_lower_the_floor(fake, make_device, tmp_path):
     assert fake.final(9)[0][9] == "floor"
 
 
+def test_signers_of_another_product_do_not_raise_the_floor(fake, make_device):
+    """Not even when they list the very image that runs, and the record is lost."""
+    device = make_device()
+    name = fake.authority.release(NEW, "9.0", product="tap", security_version=9, security_floor=9)
+    fake.authority.targets["tap/9.1/image"] = fake.authority.targets[name]
+    fake.assign(6, NEW)
+    device.live(until=lambda: fake.final(6))
+    assert fake.phases(6)[-1] == "succeeded"
+    for slot in device.state.glob("record.*"):
+        slot.unlink()
+    fake.flags = 1
+    told = len(fake.inventories)
+    device.live(until=lambda: len(fake.inventories) > told)
+    assert inventory_floor(fake) == "0"
+
+
 # ---- time ----
 
 def test_what_the_server_let_expire_stops_updates(fake, device):
@@ -263,6 +288,12 @@ def test_a_signed_time_raises_the_floor_and_an_online_one_does_not(fake, device)
         fake.assign(8, image("newest", 200_000), version="4.0")
         device.live("--clock", 5, until=lambda: fake.final(8))
     assert fake.final(8)[0][9] == "stale"
+
+
+def test_signers_of_another_product_do_not_move_the_clock(fake, device):
+    fake.assign(7, NEW, product="tap", issued_s=int(time.time()) + 40 * DAY)
+    assert refusal(fake, device) == "product"
+    assert not (device.state / "time_floor").exists()
 
 
 def test_a_nonsensical_signed_time_proves_nothing(fake, device):
