@@ -1,4 +1,5 @@
 /* Admission: who is next gets the release assigned, if it may have it at this moment. */
+#include <stdio.h>
 #include <string.h>
 
 #include "app/course.h"
@@ -6,11 +7,13 @@
 #include "app/rules.h"
 #include "app/survey.h"
 #include "base/check.h"
+#include "store/foreign.h"
 
 struct candidates {
     struct app *app;
     const struct rollout_row *row;
     const struct release_row *release;
+    struct artifacts artifacts;
     bool blocked; /* the release is, by its signers */
     struct utc now;
 };
@@ -67,6 +70,7 @@ static enum err judge(struct candidates *all, const struct device_row *device, b
     const struct facts_case of = {.device = device,
                                   .rollout = all->row,
                                   .release = all->release,
+                                  .artifacts = &all->artifacts,
                                   .selected = true,
                                   .blocked = all->blocked,
                                   .now = all->now};
@@ -112,8 +116,21 @@ static enum err row_for(struct candidates *all, const struct device_row *device,
                                    .device = device->id,
                                    .rollout = all->row->id,
                                    .release = all->row->release};
-    memcpy(out->target, all->release->plain_sha256, DIGEST_SIZE);
     return db_new_ids(db, out->tenant, "assignment", 1, &out->id);
+}
+
+/* In the words of a device that cannot name a digest. */
+static enum err note_what_runs(struct candidates *all, const struct device_row *device,
+                               struct assignment_row *row)
+{
+    struct foreign_row foreign;
+
+    row->ran[0] = '\0';
+    if (device->protocol == PROTOCOL_NATIVE)
+        return ERR_OK;
+    TRY(store_foreign_get(all->app->db, device->tenant, device->id, &foreign));
+    (void)snprintf(row->ran, sizeof row->ran, "%s", foreign.runs);
+    return ERR_OK;
 }
 
 static enum err assign(struct candidates *all, const struct device_row *device, uint8_t stage)
@@ -122,11 +139,15 @@ static enum err assign(struct candidates *all, const struct device_row *device, 
     const struct assignment_event event = {
         .kind = ASSIGNMENT_EV_ADMIT, .now = all->now, .stage = stage};
     struct assignment_change change;
+    struct artifact_choice choice;
     struct assignment_row row;
     bool fresh;
 
     TRY(row_for(all, device, &row, &fresh));
     CHECK(assignment_step(&row.assignment, &event, &policy, &change) == ERR_OK); /* eligible */
+    artifacts_choose(&all->artifacts, all->release, device, &choice);
+    memcpy(row.target, choice.sha256, DIGEST_SIZE);
+    TRY(note_what_runs(all, device, &row));
     row.previous_known = device->running_known;
     memcpy(row.previous, device->running, DIGEST_SIZE);
     row.percent = 0;
@@ -204,7 +225,8 @@ enum err admit(struct app *app, const struct rollout_row *row, uint8_t stage, ui
     if (row->rollout.admit_after.ms != 0 && !app_may_scan(app, now))
         return ERR_OK; /* the last ask found too few */
     TRY(store_release_get(app->db, row->tenant, row->release, &release));
-    TRY(rules_block(app, row->tenant, release.plain_sha256, &all.blocked));
+    TRY(artifacts_of(app, &release, &all.artifacts));
+    TRY(rules_block_release(app, &release, &all.artifacts, &all.blocked));
     if (release.withdrawn || all.blocked)
         return ERR_OK;
     return choose(&all, stage, count, out);

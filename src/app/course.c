@@ -76,12 +76,17 @@ enum err course_attach(struct app *app, const struct assignment_row *row)
 
 /* When the tick must look at it again. A device that keeps talking moves its deadline without
  * a write here; the tick then finds that out. */
-static struct utc look_at(const struct assignment_row *row, const struct rollout_row *rollout)
+struct utc course_look_at(const struct assignment_row *row, const struct rollout_row *rollout)
 {
-    struct utc due;
+    struct utc due, soaked;
 
     if (!assignment_due(&row->assignment, rollout->rollout.plan.deadline_s, &due))
-        return (struct utc){0};
+        due.ms = 0;
+    if (assignment_soaked(&row->assignment,
+                          rollout_claim_soak_s(&rollout->rollout, row->assignment.stage),
+                          &soaked) &&
+        (due.ms == 0 || soaked.ms < due.ms))
+        return soaked;
     return due;
 }
 
@@ -123,7 +128,7 @@ static enum err keep(struct course *course, struct assignment_row *row,
 {
     int64_t before;
 
-    row->look = look_at(row, course->row);
+    row->look = course_look_at(row, course->row);
     if (is_new_order(change))
         TRY(store_device_next_sequence(course->app->db, row->tenant, row->device, course->now,
                                        &row->sequence));
@@ -391,7 +396,8 @@ static enum err tell_rollout(struct course *course, const struct assignment_chan
 }
 
 /* What became of a device that nobody asked for, and that no report of it tells. */
-static const char *uncalled_for(const struct assignment_change *change)
+static const char *uncalled_for(const struct assignment_row *row,
+                                const struct assignment_change *change)
 {
     if (change->from == change->to)
         return NULL;
@@ -399,6 +405,8 @@ static const char *uncalled_for(const struct assignment_change *change)
         return "assignment.silent";
     if (change->to == ASSIGNMENT_STRANDED)
         return "assignment.stranded";
+    if (row->assignment.proof == PROOF_SOAK && change->to == ASSIGNMENT_SUCCEEDED)
+        return "assignment.proven";
     return change->to == ASSIGNMENT_WITHDRAWN ? "assignment.withdrawn" : NULL;
 }
 
@@ -416,12 +424,19 @@ static enum err audit_device(struct course *course, const struct device_row *dev
     return app_audit(course->app, course->now, &deed);
 }
 
+static const char *words_for(const struct assignment_row *row)
+{
+    if (row->assignment.state == ASSIGNMENT_STRANDED && row->detail[0] != '\0')
+        return row->detail;
+    if (row->assignment.proof == PROOF_SOAK)
+        return assignment_proof_text(PROOF_SOAK);
+    return assignment_state_text(row->assignment.state);
+}
+
 static enum err audit_uncalled_for(struct course *course, const struct device_row *device,
                                    const struct assignment_row *row, const char *action)
 {
-    const char *words = row->assignment.state == ASSIGNMENT_STRANDED && row->detail[0] != '\0'
-                            ? row->detail
-                            : assignment_state_text(row->assignment.state);
+    const char *words = words_for(row);
     char detail[AUDIT_TEXT_MAX];
     const struct deed deed = {.actor = "server", .action = action, .detail = detail};
 
@@ -439,8 +454,8 @@ static enum err audit_change(struct course *course, const struct device_row *dev
 
     if (change->without_leave)
         TRY(audit_device(course, device, &unleashed));
-    if (uncalled_for(change))
-        TRY(audit_uncalled_for(course, device, row, uncalled_for(change)));
+    if (uncalled_for(row, change))
+        TRY(audit_uncalled_for(course, device, row, uncalled_for(row, change)));
     return ERR_OK;
 }
 
@@ -449,7 +464,7 @@ static enum err tell_world(struct course *course, const struct assignment_row *r
                            const struct assignment_change *change)
 {
     struct device_row device;
-    bool audited = change->without_leave || uncalled_for(change);
+    bool audited = change->without_leave || uncalled_for(row, change);
 
     if (!audited && (change->from == change->to || !course->app->config.publish.publish))
         return ERR_OK;

@@ -26,6 +26,9 @@ enum err course_assignment(struct app *app, struct assignment_row *row,
                            const struct assignment_event *event, bool *changed,
                            struct why *why) MUST_USE;
 
+/* When the tick must look at it again, for silence or for a claim that has soaked; 0: never. */
+struct utc course_look_at(const struct assignment_row *row, const struct rollout_row *rollout);
+
 struct admission {
     uint32_t admitted; /* devices */
     uint32_t selected; /* devices the rollout reaches now; see struct survey_question */

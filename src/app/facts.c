@@ -43,6 +43,8 @@ bool facts_lookup(void *self, struct span field, uint32_t index, struct span *va
         return one(index, facts->row.name, value);
     if (span_is(field, "status"))
         return one(index, device_status_name(facts->row.status), value);
+    if (span_is(field, "protocol"))
+        return one(index, protocol_name(facts->row.protocol), value);
     if (span_is(field, ATTRIBUTE_PRODUCT))
         return one(index, facts->row.product, value);
     if (span_is(field, ATTRIBUTE_HARDWARE))
@@ -86,6 +88,7 @@ static uint32_t split(const char *text, struct span *out, uint32_t max)
 static void fill_device(const struct device_row *row, struct decide_device *out)
 {
     *out = (struct decide_device){.status = row->status,
+                                  .protocol = row->protocol,
                                   .held = row->hold,
                                   .product = span_of(row->product),
                                   .hardware = span_of(row->hardware),
@@ -97,19 +100,26 @@ static void fill_device(const struct device_row *row, struct decide_device *out)
     memcpy(out->running, row->running, DIGEST_SIZE);
 }
 
-static void fill_release(const struct release_row *release, struct decide_room *out)
+static void fill_release(const struct facts_case *of, struct decide_room *out)
 {
+    static const struct artifacts none;
+    const struct release_row *release = of->release;
+    struct artifact_choice choice;
+
+    artifacts_choose(of->artifacts ? of->artifacts : &none, release, of->device, &choice);
     out->release = (struct decide_release){
         .product = span_of(release->product),
         .version = span_of(release->version),
         .hardware = out->hardware,
-        .hardware_count = split(release->hardware, out->hardware, HARDWARE_MAX),
+        .hardware_count = split(choice.hardware, out->hardware, HARDWARE_MAX),
         .bases = out->bases,
         .base_count = split(release->bases, out->bases, BASES_MAX),
         .security_version = release->security_version,
-        .sealed = release->sealed,
+        .sealed = release->sealed && of->device->protocol == PROTOCOL_NATIVE,
+        .no_artifact = choice.none,
+        .of_any_product = release->authority != PROTOCOL_NATIVE,
     };
-    memcpy(out->release.sha256, release->plain_sha256, DIGEST_SIZE);
+    memcpy(out->release.sha256, choice.sha256, DIGEST_SIZE);
 }
 
 static struct decide_words words_of(const struct assignment_row *row)
@@ -130,7 +140,7 @@ void facts_for_decide(const struct facts_case *of, struct decide_room *out)
                                        .fetches_back = of->fetches_back};
     if (!of->rollout)
         return;
-    fill_release(of->release, out);
+    fill_release(of, out);
     out->release.blocked = of->blocked;
     out->facts.rollout = &of->rollout->rollout;
     out->facts.rollout_name = span_of(of->rollout->name);
@@ -161,7 +171,8 @@ static bool holds(const struct device_row *device, const uint8_t sha256[DIGEST_S
 }
 
 /* A known release: is it allowed for this device today? */
-static void judge_way(const struct device_row *device, bool blocked, struct way_back *out)
+static void judge_way(const struct device_row *device, const struct artifacts *artifacts,
+                      bool blocked, struct way_back *out)
 {
     const struct release_row *release = &out->release;
 
@@ -174,17 +185,30 @@ static void judge_way(const struct device_row *device, bool blocked, struct way_
     else if (release->security_version < device->security_floor)
         no_way(out, ERR_UNSUITABLE, "floor",
                "what it ran before is below the security version it accepts");
-    else if (holds(device, release->plain_sha256))
+    else if (device->protocol == PROTOCOL_NATIVE && holds(device, release->plain_sha256))
         out->kind = WAY_BACK_BANK;
-    else if (!facts_fit(device, release))
+    else if (!facts_fit(device, release, artifacts))
         no_way(out, ERR_UNSUITABLE, "hardware", "what it ran before is not made for it");
     else
         out->kind = WAY_BACK_FETCH;
 }
 
+/* The release of which it ran the image, or the file. */
+static enum err find_previous(struct app *app, const struct device_row *device,
+                              const uint8_t sha256[DIGEST_SIZE], struct release_row *out)
+{
+    struct artifact_row artifact;
+
+    if (device->protocol == PROTOCOL_NATIVE)
+        return store_release_by_image(app->db, device->tenant, sha256, out);
+    TRY(store_artifact_of_blob(app->db, device->tenant, sha256, &artifact));
+    return store_release_get(app->db, device->tenant, artifact.release, out);
+}
+
 enum err facts_way_back(struct app *app, const struct device_row *device,
                         const struct assignment_row *assignment, struct way_back *out)
 {
+    struct artifacts artifacts = {.count = 0};
     enum err err = ERR_NOT_FOUND;
     bool blocked;
 
@@ -193,27 +217,28 @@ enum err facts_way_back(struct app *app, const struct device_row *device,
         no_way(out, ERR_NOT_FOUND, "unknown", "it is not known what it ran before");
         return ERR_OK;
     }
-    err = store_release_by_image(app->db, device->tenant, assignment->previous, &out->release);
+    memcpy(out->sha256, assignment->previous, DIGEST_SIZE);
+    err = find_previous(app, device, assignment->previous, &out->release);
     if (err == ERR_NOT_FOUND) {
         no_way(out, ERR_NOT_FOUND, "unsigned", "what it ran before is no signed release");
         return ERR_OK;
     }
     TRY(err);
     TRY(rules_block(app, device->tenant, assignment->previous, &blocked));
-    judge_way(device, blocked, out);
+    if (device->protocol != PROTOCOL_NATIVE)
+        TRY(artifacts_of(app, &out->release, &artifacts));
+    judge_way(device, &artifacts, blocked, out);
     return ERR_OK;
 }
 
-bool facts_fit(const struct device_row *device, const struct release_row *release)
+bool facts_fit(const struct device_row *device, const struct release_row *release,
+               const struct artifacts *artifacts)
 {
-    struct span names[HARDWARE_MAX];
-    uint32_t count = split(release->hardware, names, HARDWARE_MAX);
+    bool of_any_product = release->authority != PROTOCOL_NATIVE;
+    struct artifact_choice choice;
 
-    if (strcmp(device->product, release->product) != 0)
+    if (!of_any_product && strcmp(device->product, release->product) != 0)
         return false;
-    for (uint32_t i = 0; i < count; i++) {
-        if (span_is(names[i], device->hardware))
-            return true;
-    }
-    return count == 0;
+    artifacts_choose(artifacts, release, device, &choice);
+    return choice.fits && !choice.none;
 }

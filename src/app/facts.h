@@ -4,14 +4,15 @@
 #pragma once
 
 #include "app/app.h"
+#include "app/artifacts.h"
 #include "fleet/decide.h"
 #include "fleet/selector.h"
 #include "store/assignment.h"
 #include "store/release.h"
 #include "store/rollout.h"
 
-/* Fields: name, status, product, hw, version, hold, tag, group; anything else is an attribute. A
- * selector_lookup; `self` is a struct device_facts. */
+/* Fields: name, status, protocol, product, hw, version, hold, tag, group; anything else is an
+ * attribute. A selector_lookup; `self` is a struct device_facts. */
 bool facts_lookup(void *self, struct span field, uint32_t index, struct span *value);
 
 bool facts_match(const struct selector *selector, const struct device_facts *facts);
@@ -30,6 +31,7 @@ struct facts_case {
     const struct device_row *device;
     const struct rollout_row *rollout;       /* NULL: none concerns the device */
     const struct release_row *release;       /* NULL exactly when rollout is */
+    const struct artifacts *artifacts;       /* of the release; for our own agents it may be NULL */
     const struct assignment_row *assignment; /* NULL: the rollout has not touched the device */
     bool selected;                           /* the rollout's selector matches the device */
     bool blocked;                            /* see rules_block() */
@@ -50,13 +52,16 @@ enum way_back_kind {
 
 struct way_back {
     enum way_back_kind kind;
-    struct release_row release; /* what it ran before; signed, and allowed today */
-    enum err err;               /* WAY_BACK_NONE: why, in words of three lengths */
+    struct release_row release;  /* what it ran before; signed, and allowed today */
+    uint8_t sha256[DIGEST_SIZE]; /* and which file of it */
+    enum err err;                /* WAY_BACK_NONE: why, in words of three lengths */
     const char *reason, *sentence;
 };
 
 enum err facts_way_back(struct app *app, const struct device_row *device,
                         const struct assignment_row *assignment, struct way_back *out) MUST_USE;
 
-/* Whether product and hardware of the release are the device's, whatever it runs. */
-bool facts_fit(const struct device_row *device, const struct release_row *release);
+/* Whether product and hardware of the release are the device's and its protocol has use for it,
+ * whatever it runs. */
+bool facts_fit(const struct device_row *device, const struct release_row *release,
+               const struct artifacts *artifacts);

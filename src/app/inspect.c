@@ -29,6 +29,7 @@ struct explaining {
     struct selector selector;
     struct rollout_row rollout, candidate;
     struct release_row release;
+    struct artifacts artifacts; /* of the release */
     struct assignment_row assignment;
     bool has_assignment, selected;
     enum relevance relevance;
@@ -36,8 +37,9 @@ struct explaining {
 
 static enum err load_release(struct explaining *explaining)
 {
-    return store_release_get(explaining->app->db, explaining->rollout.tenant,
-                             explaining->rollout.release, &explaining->release);
+    TRY(store_release_get(explaining->app->db, explaining->rollout.tenant,
+                          explaining->rollout.release, &explaining->release));
+    return artifacts_of(explaining->app, &explaining->release, &explaining->artifacts);
 }
 
 static bool selects(struct explaining *explaining, const struct rollout_row *row)
@@ -62,7 +64,8 @@ static enum err weigh(struct explaining *explaining, enum relevance *out, bool *
         return ERR_OK;
     }
     TRY(store_release_get(explaining->app->db, row->tenant, row->release, &release));
-    if (facts_fit(&explaining->device.row, &release))
+    TRY(artifacts_of(explaining->app, &release, &explaining->artifacts));
+    if (facts_fit(&explaining->device.row, &release, &explaining->artifacts))
         *out = draft ? RELEVANCE_DRAFT : RELEVANCE_OPEN;
     else
         *out = draft ? RELEVANCE_NONE : RELEVANCE_MISFIT;
@@ -144,9 +147,9 @@ static enum err gather_case(struct explaining *explaining, struct facts_case *ou
         return ERR_OK;
     out->rollout = &explaining->rollout;
     out->release = &explaining->release;
+    out->artifacts = &explaining->artifacts;
     out->selected = explaining->selected;
-    TRY(rules_block(explaining->app, out->device->tenant, out->release->plain_sha256,
-                    &out->blocked));
+    TRY(rules_block_release(explaining->app, out->release, out->artifacts, &out->blocked));
     if (!explaining->has_assignment)
         return ERR_OK;
     out->assignment = &explaining->assignment;

@@ -108,6 +108,15 @@ enum err rules_block(struct app *app, int64_t tenant, const uint8_t sha256[DIGES
     return ERR_OK;
 }
 
+enum err rules_block_release(struct app *app, const struct release_row *release,
+                             const struct artifacts *artifacts, bool *blocked)
+{
+    TRY(rules_block(app, release->tenant, release->plain_sha256, blocked));
+    for (uint32_t i = 0; !*blocked && i < artifacts->count; i++)
+        TRY(rules_block(app, release->tenant, artifacts->list[i].sha256, blocked));
+    return ERR_OK;
+}
+
 /* ---- obeying ---- */
 
 static bool may_reach_more(const struct rollout *rollout)
@@ -118,13 +127,15 @@ static bool may_reach_more(const struct rollout *rollout)
 static enum err halt_if_forbidden(struct app *app, struct rollout_key key, struct utc now)
 {
     struct course_order order = {.actor = "server", .now = now, .by_judge = true};
+    struct artifacts artifacts;
     struct release_row release;
     struct rollout_row row;
     bool blocked;
 
     TRY(store_rollout_get(app->db, key.tenant, key.id, &row));
     TRY(store_release_get(app->db, key.tenant, row.release, &release));
-    TRY(rules_block(app, key.tenant, release.plain_sha256, &blocked));
+    TRY(artifacts_of(app, &release, &artifacts));
+    TRY(rules_block_release(app, &release, &artifacts, &blocked));
     if ((!blocked && !release.withdrawn) || !may_reach_more(&row.rollout))
         return ERR_OK;
     order.reason = blocked ? "the release has been blocked by its signers"

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "app/app.h"
+#include "app/artifacts.h"
 #include "trust/policy.h"
 
 /* Never NULL. When the statements cannot be read, the last ones that could count. */
@@ -13,6 +14,10 @@ const char *rules_trouble(struct app *app, int64_t tenant);
 
 enum err rules_block(struct app *app, int64_t tenant, const uint8_t sha256[DIGEST_SIZE],
                      bool *blocked) MUST_USE;
+
+/* Whether the image of the release is, or any other file of it. */
+enum err rules_block_release(struct app *app, const struct release_row *release,
+                             const struct artifacts *artifacts, bool *blocked) MUST_USE;
 
 /* After new targets: halt the rollouts whose release has been withdrawn or blocked, in the same
  * transaction, so that what has not flipped is recalled before anybody can ask for leave. */

@@ -18,7 +18,8 @@ struct survey {
     char text[SELECTOR_SIZE_MAX + 1];
     struct selector selector;
     struct release_row release;
-    struct device_walk walk; /* names fields of `selector` */
+    struct artifacts artifacts; /* of the release */
+    struct device_walk walk;    /* names fields of `selector` */
 
     /* How far it is. */
     struct utc asked;
@@ -178,6 +179,8 @@ static enum err find(struct app *app, const struct survey_question *question, bo
         return ERR_OK;
     *place = begin(question, choosing);
     err = read_selector(*place);
+    if (err == ERR_OK && question->release)
+        err = artifacts_of(app, question->release, &(*place)->artifacts);
     if (err == ERR_OK)
         *out = *place;
     else
@@ -228,6 +231,14 @@ static bool matches(const struct survey *survey, const struct device_facts *fact
     return survey->text[0] == '\0' || facts_match(&survey->selector, facts);
 }
 
+static bool runs_it(const struct survey *survey, const struct device_row *device)
+{
+    struct artifact_choice choice;
+
+    artifacts_choose(&survey->artifacts, &survey->release, device, &choice);
+    return device->running_known && memcmp(device->running, choice.sha256, DIGEST_SIZE) == 0;
+}
+
 static enum err look_at(struct survey *survey, const struct device_facts *facts,
                         const struct visitor *visitor)
 {
@@ -236,12 +247,10 @@ static enum err look_at(struct survey *survey, const struct device_facts *facts,
     if (!matches(survey, facts))
         return ERR_OK;
     if (!survey->has_release || facts->takes_part)
-        return !survey->has_release || facts_fit(&facts->row, release)
+        return !survey->has_release || facts_fit(&facts->row, release, &survey->artifacts)
                    ? take(survey, facts, visitor)
                    : ERR_OK;
-    if (!facts_fit(&facts->row, release) ||
-        (facts->row.running_known &&
-         memcmp(facts->row.running, release->plain_sha256, DIGEST_SIZE) == 0))
+    if (!facts_fit(&facts->row, release, &survey->artifacts) || runs_it(survey, &facts->row))
         return ERR_OK;
     if (release->security_version < facts->row.security_floor) {
         note_name(&survey->found.below_floor, facts->row.name);

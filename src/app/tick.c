@@ -75,24 +75,37 @@ static enum err tick_rollouts(struct app *app, struct utc now)
 
 /* ---- silence ---- */
 
+/* Silence, or a claim that has stood long enough. */
+static bool is_due(const struct assignment_row *row, const struct rollout *rollout, struct utc now,
+                   enum assignment_event_kind *kind)
+{
+    const struct assignment *assignment = &row->assignment;
+    struct utc due;
+
+    *kind = ASSIGNMENT_EV_SOAKED;
+    if (assignment_soaked(assignment, rollout_claim_soak_s(rollout, assignment->stage), &due) &&
+        due.ms <= now.ms)
+        return true;
+    *kind = ASSIGNMENT_EV_OVERDUE;
+    return assignment_due(assignment, rollout->plan.deadline_s, &due) && due.ms <= now.ms;
+}
+
 /* A device that went on talking is due later; only now is that written down. */
 static enum err look(struct app *app, struct assignment_key key, struct utc now)
 {
-    const struct assignment_event event = {.kind = ASSIGNMENT_EV_OVERDUE, .now = now};
+    struct assignment_event event = {.now = now};
     struct rollout_row rollout;
     struct assignment_row row;
-    struct utc due = {0};
     bool changed;
 
     TRY(store_assignment_get(app->db, key.tenant, key.device, key.id, &row));
     TRY(store_rollout_get(app->db, key.tenant, row.rollout, &rollout));
-    if (assignment_due(&row.assignment, rollout.rollout.plan.deadline_s, &due) &&
-        due.ms <= now.ms) {
+    if (is_due(&row, &rollout.rollout, now, &event.kind)) {
         TRY(course_assignment(app, &row, &event, &changed, NULL));
         CHECK(changed); /* whatever has a deadline can miss it */
         return ERR_OK;
     }
-    row.look = due;
+    row.look = course_look_at(&row, &rollout);
     return store_assignment_save(app->db, &row);
 }
 

@@ -61,11 +61,13 @@ enum err store_assignment_add(struct db *db, const struct assignment_row *row)
 
 enum err store_assignment_save(struct db *db, const struct assignment_row *row)
 {
-    db_query(db, "UPDATE assignment SET (" COURSE ", previous) = ($1, $2, $3, $4, $5, $6, $7, $8,"
-                 " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"
-                 " WHERE tenant = $23 AND device = $24 AND id = $25");
+    db_query(db, "UPDATE assignment SET (" COURSE
+                 ", previous, target) = ($1, $2, $3, $4, $5, $6, $7, $8,"
+                 " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)"
+                 " WHERE tenant = $24 AND device = $25 AND id = $26");
     bind_course(db, row);
     db_bind_bytes(db, row->previous, row->previous_known ? DIGEST_SIZE : 0);
+    db_bind_bytes(db, row->target, DIGEST_SIZE);
     db_bind_int(db, row->tenant);
     db_bind_int(db, row->device);
     db_bind_int(db, row->id);
