@@ -382,7 +382,7 @@ static size_t take_input(struct http_call *call, struct span bytes)
             break;
         at += used;
     } while (used > 0);
-    if (call->state == HTTP_DECIDE || call->state == HTTP_BODY)
+    if (call->state == HTTP_DECIDE || call->state == HTTP_BODY || call->state == HTTP_WAIT)
         hold_head(call);
     return at;
 }

@@ -18,6 +18,7 @@
 #include "base/check.h"
 #include "net/http_server.h"
 #include "net/listen.h"
+#include "net/peer_case.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/loop.h"
@@ -44,6 +45,7 @@ struct world {
     struct http_budget budget;
     struct http_call *later; /* owed a reply at the next tick */
     struct http_call *undecided;
+    struct http_call *asked; /* replied to by the next request, with the path of its own head */
     struct http_call *stream;
     int ticks;
     uint64_t streamed;
@@ -134,6 +136,12 @@ static void on_complete(void *self, struct http_call *call, const struct http_he
         (void)snprintf(text, sizeof text, "%llu", (unsigned long long)world->streamed);
         world->streamed = 0;
         reply_text(call, 201, text);
+    } else if (span_is(head->path, "/asked")) {
+        world->asked = call;
+    } else if (span_is(head->path, "/answer")) {
+        reply_text(call, 200, "hello");
+        CHECK(span_to_text(http_call_head(world->asked)->path, text, sizeof text));
+        reply_text(world->asked, 200, text);
     } else if (span_is(head->path, "/events")) {
         open_events(world, call);
     } else if (span_is(head->path, "/never")) {
@@ -262,48 +270,7 @@ static int close_world(void **state)
 
 static int dial(const struct world *world)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(world->port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval patience = {.tv_sec = 5};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    assert_true(fd >= 0);
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    return fd;
-}
-
-static void say_text(int fd, const char *text)
-{
-    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
-}
-
-/* Read until `want` has been seen, or to the end of the stream. The text so far is returned. */
-static const char *hear(int fd, const char *want, char *to, size_t size)
-{
-    size_t at = 0;
-
-    to[0] = '\0';
-    while (at + 1 < size) {
-        ssize_t got = recv(fd, to + at, size - at - 1, 0);
-
-        if (got <= 0)
-            break;
-        at += (size_t)got;
-        to[at] = '\0';
-        if (want && strstr(to, want))
-            break;
-    }
-    return to;
-}
-
-/* The server closes without a word (or after `text` has been read). */
-static bool is_closed(int fd)
-{
-    char byte;
-
-    return recv(fd, &byte, 1, 0) <= 0;
+    return peer_dial(world->port);
 }
 
 #define HOST "Host: a\r\n"
@@ -517,6 +484,22 @@ static void decides_on_bodies_later(void **state)
     assert_non_null(strstr(text, "\r\n\r\n5"));
     assert_non_null(strstr(text, "\r\n\r\nhello"));
     (void)close(fd);
+}
+
+/* The head of a request lasts until its reply, whatever other connections ask meanwhile. */
+static void keeps_heads_of_requests_that_wait(void **state)
+{
+    int first = dial(*state), second = dial(*state);
+    char text[1024];
+
+    say_text(first, "GET /asked HTTP/1.1\r\n" HOST "\r\n");
+    while (((struct world *)*state)->requests < 1)
+        (void)usleep(1000);
+    say_text(second, "GET /answer HTTP/1.1\r\n" HOST "\r\n");
+    hear(first, "/a", text, sizeof text);
+    assert_non_null(strstr(text, "\r\n\r\n/asked"));
+    (void)close(first);
+    (void)close(second);
 }
 
 /* An answer that comes before the body was read closes the connection: the rest of the body must
@@ -777,6 +760,7 @@ int main(void)
         WORLD_TEST(bodies_share_a_budget),
         WORLD_TEST(streams_uploads),
         WORLD_TEST(decides_on_bodies_later),
+        WORLD_TEST(keeps_heads_of_requests_that_wait),
         WORLD_TEST(never_reads_a_body_as_a_request),
         WORLD_TEST(smuggling_ends_the_connection),
         WORLD_TEST(endless_heads_end),
