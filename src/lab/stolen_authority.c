@@ -97,14 +97,19 @@ static void make_release(struct stolen_authority *authority, uint32_t index, str
 {
     struct stolen_release *release = &authority->releases[index];
     struct release_facts *facts = &release->manifest.facts;
+    struct buf target = buf_over(release->manifest.target, sizeof release->manifest.target);
 
     *release = (struct stolen_release){0};
     for (uint32_t i = 0; i < STOLEN_IMAGE_SIZE; i++)
         release->image[i] = (uint8_t)prng_next(prng);
     draw_facts(facts, index, prng);
     stolen_measure(release);
-    (void)snprintf(release->manifest.target, sizeof release->manifest.target, "%s/%s/image",
-                   facts->product, facts->version);
+    buf_text(&target, facts->product);
+    buf_text(&target, "/");
+    buf_text(&target, facts->version);
+    buf_text(&target, "/image");
+    (void)buf_finish_text(&target);
+    CHECK(!target.overflow);
     sign_release(authority, release);
 }
 

@@ -393,7 +393,7 @@ static enum err assemble_staged(const char *dir, const char *role, const json_t 
     const char *claimed = json_string_value(json_object_get(json, "sha256"));
     char digest[DIGEST_HEX_SIZE];
     struct repository_rules rules;
-    json_t *envelope;
+    json_t *envelope = NULL;
     enum err err;
 
     TRY(digest_signed(staged, digest, why));
