@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "app/deeds.h"
+#include "app/mender.h"
+#include "app/pace.h"
 #include "app/publish.h"
 #include "app/survey.h"
 #include "base/check.h"
@@ -66,7 +68,9 @@ enum err app_open(struct app *app, const struct app_config *config, struct why *
                         .db = config->db,
                         .prng = prng_seeded(config->seed),
                         .strangers = bucket_full(20, 10000),
-                        .known = bucket_full(200, 1000)};
+                        .known = bucket_full(200, 1000),
+                        .proofs = pace_open(MENDER_PROOFS_BURST, MENDER_PROOFS_EVERY_MS),
+                        .asked = pace_open(SESSION_BURST, SESSION_EVERY_MS)};
     if (app->config.poll_interval_s == 0)
         app->config.poll_interval_s = POLL_INTERVAL_DEFAULT_S;
     if (app->config.history_ms == 0)
@@ -87,6 +91,9 @@ void app_close(struct app *app)
     free(app->dirty);
     app_forget_tenants(app);
     survey_forget_all(app);
+    pace_close(app->proofs);
+    pace_close(app->asked);
+    app->proofs = app->asked = NULL;
     app->dirty = NULL;
     app->dirty_count = app->dirty_room = 0;
 }

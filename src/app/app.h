@@ -28,6 +28,7 @@
 struct key;    /* crypto/key.h */
 struct policy; /* trust/policy.h */
 struct survey; /* app/survey.h */
+struct pace;   /* app/pace.h */
 
 /* What the fronts are told of a device, to answer its quiet polls without the engine. */
 struct device_presence {
@@ -200,6 +201,8 @@ struct app {
     /* Refusals that leave an entry each; the rest is counted and told in the next one, so that a
      * flood fills neither disk nor log, and one of strangers hides nobody else's. */
     struct bucket strangers, known;
+    struct pace *proofs; /* of keys by which devices ask for sessions, see app/mender.h */
+    struct pace *asked;  /* of those sessions */
 
     /* What app_settled() will show. */
     struct app_dirty *dirty;
