@@ -3,6 +3,12 @@
 #include "base/check.h"
 #include "fleet/limit.h"
 
+void exposure_tabulate(struct exposure_rule *rule)
+{
+    for (uint32_t i = 0; i < EXPOSURE_LIMITS; i++)
+        rule->limits[i] = limit_expected(i, rule->refute);
+}
+
 void exposure_grant(struct exposure *exposure)
 {
     exposure->exposed++;
@@ -100,7 +106,8 @@ static int64_t rung_price(struct exposure *exposure, uint32_t rung,
     int64_t revealed = fixed_mul(exposure_revealed(exposure, rung), rule->sound), room, price;
 
     if (at->limit == 0 || at->limit_of != at->bad) {
-        at->limit = limit_expected(at->bad, rule->refute);
+        at->limit = at->bad < EXPOSURE_LIMITS ? rule->limits[at->bad]
+                                              : limit_expected(at->bad, rule->refute);
         at->limit_of = at->bad;
     }
     room = at->limit > at->background ? at->limit - at->background : 0;

@@ -32,7 +32,8 @@
 
 #include "fleet/fixed.h"
 
-#define EXPOSURE_RUNGS 3u
+#define EXPOSURE_RUNGS  3u
+#define EXPOSURE_LIMITS 1024u /* limits kept in a table: a decision stays below 10 us */
 
 struct exposure_rung {
     uint32_t bad;       /* devices that look harmed from here */
@@ -52,11 +53,12 @@ struct exposure {
 
 /* The same for all cohorts of a rollout. */
 struct exposure_rule {
-    uint32_t harmed_max; /* K, at least 1 */
-    int64_t mean;        /* q32: limit_mean(K, ln(2 / doubt)) */
-    int64_t refute;      /* q32: ln(2 * EXPOSURE_RUNGS / doubt) */
-    int64_t floor;       /* q32: smallest share of harm that is promised about */
-    int64_t sound;       /* q32: share of harmless devices that look well, at least */
+    uint32_t harmed_max;             /* K, at least 1 */
+    int64_t mean;                    /* q32: limit_mean(K, ln(2 / doubt)) */
+    int64_t refute;                  /* q32: ln(2 * EXPOSURE_RUNGS / doubt) */
+    int64_t floor;                   /* q32: smallest share of harm that is promised about */
+    int64_t sound;                   /* q32: share of harmless devices that look well, at least */
+    int64_t limits[EXPOSURE_LIMITS]; /* q32: limit_expected() by count; see below */
 };
 
 enum exposure_finding {
@@ -76,6 +78,9 @@ struct exposure_view {
     int64_t revealed; /* q32: there */
     int64_t price;    /* q32: at most 1 */
 };
+
+/* Fill in rule->limits from rule->refute. */
+void exposure_tabulate(struct exposure_rule *rule);
 
 void exposure_grant(struct exposure *exposure);
 

@@ -12,13 +12,16 @@
 
 static struct exposure_rule rule_of(uint32_t harmed_max)
 {
-    return (struct exposure_rule){
+    struct exposure_rule rule = {
         .harmed_max = harmed_max,
         .mean = limit_mean(harmed_max, fixed_ln(200 * FIXED_ONE)),
         .refute = fixed_ln(600 * FIXED_ONE),
         .floor = fixed_ratio(3, 100),
         .sound = FIXED_ONE,
     };
+
+    exposure_tabulate(&rule);
+    return rule;
 }
 
 /* Exposes as many as it may. */

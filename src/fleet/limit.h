@@ -17,7 +17,16 @@
 
 #include "fleet/fixed.h"
 
-/* In q32; rounded up. `refute` is a q32 above 0. */
+#define LIMIT_RATES 10u
+
+struct limit_rate {
+    int64_t parts;           /* r in parts of 32 */
+    int64_t log, log_weight; /* q32 */
+};
+
+extern const struct limit_rate limit_rates[LIMIT_RATES];
+
+/* In q32; rounded up. `events` at most 2^30, `refute` a q32 above 0. */
 int64_t limit_expected(uint32_t events, int64_t refute);
 
 /* In q32; rounded down. `count` from 1 to 2^20. */

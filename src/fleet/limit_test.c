@@ -34,6 +34,20 @@ static void test_known_values(void **state)
     assert_true((double)limit_expected(1000000, refute) / Q32 < 1.02e6);
 }
 
+static void test_table(void **state)
+{
+    static const double weights[LIMIT_RATES] = {8, 4, 4, 4, 4, 4, 4, 2, 1, 1};
+
+    (void)state;
+    for (uint32_t i = 0; i < LIMIT_RATES; i++) {
+        const struct limit_rate *rate = &limit_rates[i];
+
+        assert_true(fabs((double)rate->log_weight / Q32 - log(weights[i] / 36)) < 1e-9);
+        if (i > 0)
+            assert_true(fabs((double)rate->log / Q32 - log((double)rate->parts / 32)) < 1e-9);
+    }
+}
+
 static double poisson_above(double mean, uint32_t count)
 {
     double sum = 0, term = exp(-mean);
@@ -86,6 +100,7 @@ static void test_coverage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table),
         cmocka_unit_test(test_known_values),
         cmocka_unit_test(test_mean),
         cmocka_unit_test(test_coverage),

@@ -118,6 +118,7 @@ static void derive(struct risk *risk)
 
     derived->exposure.harmed_max = rule->harmed_max;
     derived->exposure.refute = log_of(2 * EXPOSURE_RUNGS, rule->doubt_ppm);
+    exposure_tabulate(&derived->exposure);
     derived->exposure.mean = limit_mean(rule->harmed_max, log_of(2, rule->doubt_ppm));
     derived->exposure.floor = fixed_ratio(rule->floor_ppm, MILLION);
     derived->exposure.sound = sound_share(risk);

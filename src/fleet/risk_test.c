@@ -20,11 +20,12 @@ static uint32_t fill(uint32_t from)
 
 static void expect_refused(struct risk_event event, const char *field)
 {
-    struct risk before = world.risk;
+    static struct risk before;
     struct risk_decision decision;
     struct why why;
 
     why_clear(&why);
+    before = world.risk;
     assert_int_equal(risk_step(&world.risk, &event, &decision, &why), ERR_INVALID);
     assert_string_equal(why.field, field);
     assert_true(why.text[0] != 0);

@@ -44,8 +44,9 @@ struct urgency_advice urgency_advise(const struct urgency *urgency)
     uint64_t least = UINT64_MAX;
     uint32_t most = urgency->devices < K_MAX ? urgency->devices : K_MAX;
 
-    CHECK(urgency->devices >= 1 && urgency->doubt_ppm >= 1 && urgency->doubt_ppm <= MILLION / 2 &&
-          urgency->least_harmed_max >= 1 && urgency->least_harmed_max <= K_MAX);
+    CHECK(urgency->devices >= 1 && urgency->devices <= 1u << 30 && urgency->doubt_ppm >= 1 &&
+          urgency->doubt_ppm <= MILLION / 2 && urgency->least_harmed_max >= 1 &&
+          urgency->least_harmed_max <= K_MAX);
     for (uint64_t k = urgency->least_harmed_max; k <= most || advice.harmed_max == 0; k *= 2) {
         uint32_t harmed_max = k < K_MAX ? (uint32_t)k : K_MAX;
         uint64_t cost = cost_of(urgency, harmed_max);

@@ -15,7 +15,7 @@
 #include "base/types.h"
 
 struct urgency {
-    uint32_t devices;
+    uint32_t devices;          /* at most 2^30 */
     uint32_t round_trip_h;     /* from leave to a deadline */
     uint32_t doubt_ppm;        /* as struct risk_rule */
     uint32_t defect_ppm;       /* chance that the release is bad */

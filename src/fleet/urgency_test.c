@@ -53,7 +53,7 @@ static void test_edges(void **state)
     (void)state;
     urgency.devices = 10; /* fewer than the least K */
     assert_int_equal(urgency_advise(&urgency).harmed_max, 50);
-    urgency.devices = UINT32_MAX;
+    urgency.devices = 1u << 30;
     urgency.exploit_cost = urgency.harm_cost = UINT32_MAX;
     urgency.exploit_ppm_day = urgency.defect_ppm = 1000000;
     assert_true(urgency_advise(&urgency).harmed_max >= 50);
