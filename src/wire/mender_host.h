@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include "base/time.h"
 #include "base/why.h"
 #include "wire/message.h"
 
