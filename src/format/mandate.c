@@ -1,6 +1,5 @@
 #include "format/mandate.h"
 
-#include "base/check.h"
 #include "codec/cbor.h"
 
 /* Keys; docs/spec/assignment.md. Never reuse one. */
@@ -26,19 +25,6 @@ enum mandate_key {
 #define NEEDED                                                                             \
     (BIT(KEY_FORM) | BIT(KEY_DEVICE) | BIT(KEY_SEQUENCE) | BIT(KEY_ISSUED) | BIT(KEY_ID) | \
      BIT(KEY_ACTION) | BIT(KEY_SHA256) | BIT(KEY_TARGET))
-
-const char *mandate_action_name(enum mandate_action action)
-{
-    static const char *const names[MANDATE_ACTION_COUNT] = {
-        [MANDATE_HOLD] = "hold",
-        [MANDATE_INSTALL] = "install",
-        [MANDATE_ROLLBACK] = "rollback",
-        [MANDATE_RECOVER] = "recover",
-    };
-
-    CHECK(action < MANDATE_ACTION_COUNT);
-    return names[action];
-}
 
 /* ---- reading ---- */
 

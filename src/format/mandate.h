@@ -53,9 +53,6 @@ struct mandate {
                                allows it, too; 0 = not at all */
 };
 
-/* "rollback"; never NULL. */
-const char *mandate_action_name(enum mandate_action action);
-
 /* Read a payload. Strict: unknown keys, other orders and other spellings are refused, since a key
  * that is not understood here could be a condition. ERR_CORRUPT, ERR_TOO_BIG; `out` untouched. */
 enum err mandate_read(struct span payload, struct mandate *out) MUST_USE;

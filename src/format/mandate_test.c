@@ -272,22 +272,12 @@ static void test_cut_short_anywhere(void **state)
                      ERR_TOO_BIG);
 }
 
-static void test_actions_have_names(void **state)
-{
-    (void)state;
-    assert_string_equal(mandate_action_name(MANDATE_HOLD), "hold");
-    assert_string_equal(mandate_action_name(MANDATE_INSTALL), "install");
-    assert_string_equal(mandate_action_name(MANDATE_ROLLBACK), "rollback");
-    assert_string_equal(mandate_action_name(MANDATE_RECOVER), "recover");
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_bytes),           cmocka_unit_test(test_the_largest_fits),
         cmocka_unit_test(test_what_cannot_be_written), cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_every_member_counts),    cmocka_unit_test(test_cut_short_anywhere),
-        cmocka_unit_test(test_actions_have_names),
     };
 
     golden_dir = argc > 1 ? argv[1] : ".";

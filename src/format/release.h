@@ -77,26 +77,3 @@ bool release_version_ok(const char *version) MUST_USE;
 /* Whether a target is named "PRODUCT/...": signers of one product are bound by these names, not by
  * what the facts say. */
 bool release_listed_for(struct span target, const char *product) MUST_USE;
-
-/* What a device knows of itself when it asks whether a release is for it. */
-struct release_device {
-    const char *product;
-    const char *hardware;
-    const char *version;     /* running; NULL when unknown */
-    const uint8_t *sha256;   /* of the running image; NULL when unknown */
-    uint32_t security_floor; /* no release below it may be installed */
-};
-
-enum release_fit {
-    RELEASE_FITS,
-    RELEASE_OTHER_PRODUCT,
-    RELEASE_OTHER_HARDWARE,
-    RELEASE_BELOW_FLOOR,
-    RELEASE_OTHER_BASE,
-};
-
-enum release_fit release_fit(const struct release_facts *facts,
-                             const struct release_device *device) MUST_USE;
-
-/* One sentence for people; never NULL. */
-const char *release_fit_text(enum release_fit fit);

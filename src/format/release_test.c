@@ -119,44 +119,6 @@ static void test_chunk_count(void **state)
     assert_true(release_chunk_count(UINT64_MAX, 1) == UINT64_MAX);
 }
 
-static void test_fit(void **state)
-{
-    static const uint8_t running[DIGEST_SIZE] = {1}, other[DIGEST_SIZE] = {2};
-    struct release_facts facts = good();
-    struct release_device device = {.product = "camera", .hardware = "cam-b", .security_floor = 7};
-
-    (void)state;
-    assert_int_equal(release_fit(&facts, &device), RELEASE_FITS);
-    device.product = "Camera";
-    assert_int_equal(release_fit(&facts, &device), RELEASE_OTHER_PRODUCT);
-    device.product = "camera";
-    device.hardware = "cam-";
-    assert_int_equal(release_fit(&facts, &device), RELEASE_OTHER_HARDWARE);
-    device.hardware = "cam-a";
-    device.security_floor = 8;
-    assert_int_equal(release_fit(&facts, &device), RELEASE_BELOW_FLOOR);
-    device.security_floor = 0;
-
-    facts.bases[0] = (struct release_base){.version = "1.1.0"};
-    facts.bases[1] = (struct release_base){.by_digest = true, .sha256 = {1}};
-    facts.bases_count = 2;
-    assert_int_equal(release_fit(&facts, &device), RELEASE_OTHER_BASE); /* knows nothing */
-    device.version = "1.1.0";
-    assert_int_equal(release_fit(&facts, &device), RELEASE_FITS);
-    device.version = "1.1.00";
-    device.sha256 = other;
-    assert_int_equal(release_fit(&facts, &device), RELEASE_OTHER_BASE);
-    device.sha256 = running;
-    assert_int_equal(release_fit(&facts, &device), RELEASE_FITS);
-}
-
-static void test_every_fit_has_a_sentence(void **state)
-{
-    (void)state;
-    for (int fit = RELEASE_FITS; fit <= RELEASE_OTHER_BASE; fit++)
-        assert_non_null(strchr(release_fit_text((enum release_fit)fit), ' '));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,8 +127,6 @@ int main(void)
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_chunk_count),
         cmocka_unit_test(test_whose_product_a_target_is_listed_for),
-        cmocka_unit_test(test_fit),
-        cmocka_unit_test(test_every_fit_has_a_sentence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,11 +92,6 @@ void http_client_close(struct http_client *client)
     free(client);
 }
 
-void http_client_set_time_floor(struct http_client *client, struct utc time_floor)
-{
-    client->time_floor = time_floor;
-}
-
 /* A certificate that begins after the floor may be valid by now; we cannot know better. */
 static int accept_later_begin(int good, X509_STORE_CTX *store)
 {

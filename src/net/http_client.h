@@ -78,9 +78,6 @@ struct http_client *http_client_open(const struct http_client_setup *setup,
                                      struct why *why) MUST_USE;
 void http_client_close(struct http_client *client);
 
-/* From now on judge certificates by this floor. Open connections stay. */
-void http_client_set_time_floor(struct http_client *client, struct utc time_floor);
-
 /* Make one call and wait for its answer. ERR_LINK: not connected, cut off or too slow, so try
  * later; ERR_UNTRUSTED: the server's certificate (or ours, in the handshake) was refused;
  * ERR_TOO_BIG: the body exceeds size_max; ERR_AGAIN: the watch stopped it; ERR_STORAGE: the
