@@ -62,6 +62,7 @@ class Story:
 
     together = 6  # devices at work at the same time
     fresh = False  # whether the story begins with an agent that has never run
+    version = "2.0"
     first = 1  # record of the story that is the first to die at
     said = 1
 
@@ -81,7 +82,7 @@ class Story:
     def offer(self, rollout, devices, *options):
         """Everything up to the moment the story begins for them."""
         names = ", ".join(f'"{device.name}"' for device in devices)
-        self.world.rollout(rollout, "2.0", *PLAN, *options, selector=f"name in ({names})")
+        self.world.rollout(rollout, self.version, *PLAN, *options, selector=f"name in ({names})")
 
     def meanwhile(self, rollout, devices):
         """What happens while they are at it."""
@@ -185,6 +186,16 @@ def tell(story):
     return changes, set(story.apart["--crash-at"].values())
 
 
+class TooBig(Story):
+    """Refused for what only the device knows: its banks are smaller than the image."""
+
+    version = "3.0"
+
+    def __init__(self, world, final, runs, **options):
+        super().__init__(world, final, runs, **options)
+        world.release(self.version, bytes(2 << 20))
+
+
 class Recalled(Story):
     """All of them download, slowly, when the rollout is aborted."""
 
@@ -238,7 +249,7 @@ def fresh(world):
 STORIES = {
     "good": fresh,
     "unhealthy": lambda world: Story(world, "reverted", OLD, health_command="'false'"),
-    "refused": lambda world: Story(world, "refused", OLD, security_floor=5),
+    "refused": lambda world: TooBig(world, "refused", OLD),
     "no room": lambda world: Story(world, "refused", OLD, fail_space="true"),
     "recalled": lambda world: Recalled(world, "recalled", OLD, bandwidth_limit=8_000),
     "recalled late": lambda world: RecalledLate(world, "recalled", OLD),
@@ -248,6 +259,7 @@ STORIES = {
 # Changes of state that no story here has. A power cut in each of them is src/lab/powercut.c, where
 # time stands still as long as the test wants.
 ELSEWHERE = {
+    ("idle", "measuring"): "the first record of all is of measuring already",
     ("idle", "reporting"): "a recall of what power loss has made it forget",
     ("listing", "reporting"): "a recall in the milliseconds of this state, as the next four",
     ("scanning", "reporting"): "",
