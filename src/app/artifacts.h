@@ -6,7 +6,7 @@
 #include "store/artifact.h"
 #include "store/release.h"
 
-/* All of a release; 10 KiB. */
+/* All of a release; about 24 KiB. */
 struct artifacts {
     struct artifact_row list[ARTIFACTS_MAX];
     uint32_t count;

@@ -15,9 +15,10 @@
 #include "store/artifact.h"
 #include "store/foreign.h"
 
-#define FOREIGN_ASSIGNMENT_MAX ((INT64_C(1) << 30) - 1) /* ids above are not offered any more */
-#define FOREIGN_SECRET_SIZE    33u /* bytes of a token with NUL: 32 characters, as hawkBit has */
-#define FOREIGN_MESSAGES_MAX   50u /* in one report */
+#define FOREIGN_ASSIGNMENT_MAX    ((INT64_C(1) << 30) - 1) /* ids above are not offered any more */
+#define FOREIGN_SECRET_SIZE       33u /* bytes of a token with NUL: 32 characters, as hawkBit has */
+#define FOREIGN_VERSION_ATTRIBUTE "version" /* by which a hawkBit client shows what it runs */
+#define FOREIGN_MESSAGES_MAX      50u       /* in one report */
 
 struct foreign_call {
     struct device_call

@@ -119,6 +119,34 @@ enum err store_artifact_of_blob(struct db *db, int64_t tenant, const uint8_t sha
     return ERR_OK;
 }
 
+/* A bit for each format. */
+static int64_t formats_of(enum protocol protocol)
+{
+    enum artifact_format format;
+    int64_t formats = 0;
+
+    for (unsigned i = 0; protocol_format(protocol, i, &format); i++)
+        formats |= INT64_C(1) << format;
+    return formats;
+}
+
+enum err store_artifact_named(struct db *db, int64_t tenant, struct span product,
+                              enum protocol protocol, struct span runs, struct artifact_row *out)
+{
+    db_query(db, "SELECT " COLUMNS " FROM artifact WHERE tenant = $1 AND EXISTS (SELECT 1"
+                 " FROM release r WHERE r.tenant = artifact.tenant AND r.id = artifact.release"
+                 " AND (r.product = $2 OR r.authority <> 0)"
+                 " AND CASE artifact.name WHEN '' THEN r.version ELSE artifact.name END = $3)"
+                 " AND (1 << format) & $4 <> 0 ORDER BY id DESC LIMIT 1");
+    db_bind_int(db, tenant);
+    db_bind_span(db, product);
+    db_bind_span(db, runs);
+    db_bind_int(db, formats_of(protocol));
+    TRY(db_one(db));
+    read_row(db, tenant, out);
+    return ERR_OK;
+}
+
 enum err store_artifact_remove(struct db *db, int64_t tenant, int64_t id)
 {
     db_query(db, "DELETE FROM artifact WHERE tenant = $1 AND id = $2");

@@ -54,6 +54,12 @@ enum err store_artifact_get(struct db *db, int64_t tenant, int64_t id,
 enum err store_artifact_of_blob(struct db *db, int64_t tenant, const uint8_t sha256[DIGEST_SIZE],
                                 struct artifact_row *out) MUST_USE;
 
+/* The newest that calls itself `runs`, in a format of the protocol, of this product or of a release
+ * that says nothing of products. ERR_NOT_FOUND. */
+enum err store_artifact_named(struct db *db, int64_t tenant, struct span product,
+                              enum protocol protocol, struct span runs,
+                              struct artifact_row *out) MUST_USE;
+
 /* ERR_NOT_FOUND. */
 enum err store_artifact_remove(struct db *db, int64_t tenant, int64_t id) MUST_USE;
 

@@ -109,6 +109,32 @@ static void test_artifacts(void **state)
     assert_false(needed);
 }
 
+static void test_artifacts_by_what_they_call_themselves(void **state)
+{
+    struct db *db = *state;
+    struct release_row release = add_release(db, "4.0", PROTOCOL_NATIVE);
+    struct artifact_row row = artifact(release.id, ARTIFACT_SWU, 1), back;
+
+    row.name[0] = '\0'; /* it is called as the version */
+    assert_int_equal(store_artifact_add(db, &row), ERR_OK);
+    row = artifact(release.id, ARTIFACT_MENDER, 2);
+    assert_int_equal(store_artifact_add(db, &row), ERR_OK);
+    assert_int_equal(
+        store_artifact_named(db, 1, span_of("box"), PROTOCOL_HAWKBIT, span_of("4.0"), &back),
+        ERR_OK);
+    assert_int_equal(back.format, ARTIFACT_SWU);
+    assert_int_equal(
+        store_artifact_named(db, 1, span_of("box"), PROTOCOL_MENDER, span_of("box-2.0"), &back),
+        ERR_OK);
+    assert_int_equal(back.format, ARTIFACT_MENDER);
+    assert_int_equal(
+        store_artifact_named(db, 1, span_of("box"), PROTOCOL_MENDER, span_of("4.0"), &back),
+        ERR_NOT_FOUND);
+    assert_int_equal(
+        store_artifact_named(db, 1, span_of("camera"), PROTOCOL_HAWKBIT, span_of("4.0"), &back),
+        ERR_NOT_FOUND);
+}
+
 static void test_releases_without_signers(void **state)
 {
     struct db *db = *state;
@@ -295,6 +321,7 @@ int main(void)
 #define ROWS(test) cmocka_unit_test_setup_teardown(test, open_db, close_db)
     const struct CMUnitTest tests[] = {
         ROWS(test_artifacts),
+        ROWS(test_artifacts_by_what_they_call_themselves),
         ROWS(test_releases_without_signers),
         ROWS(test_a_release_gets_its_image),
         ROWS(test_digests_are_kept),
