@@ -64,26 +64,21 @@ void cohort_stretch(struct cohort *cohort, const struct cohort_rule *rule,
 bool cohort_convicted(const struct cohort *cohort, const struct cohort_rule *rule, bool whole,
                       enum cohort_channel *channel_out)
 {
-    int64_t goal = whole ? rule->halt_log : rule->hold_log, strongest = INT64_MIN;
-    enum cohort_channel by = COHORT_REPORTED;
+    const int64_t *goals = whole ? rule->halt_log : rule->hold_log;
+    int64_t most = -1;
 
-    if (cohort->held)
-        return false;
-    for (uint32_t i = 0; i < COHORT_CHANNEL_COUNT; i++) {
-        int64_t log;
+    for (uint32_t i = 0; i < COHORT_CHANNEL_COUNT && !cohort->held; i++) {
+        int64_t above;
 
         if (cohort->evidence[i].events == 0)
             continue;
-        log = evidence_log(&cohort->evidence[i]);
-        if (log > strongest) {
-            strongest = log;
-            by = (enum cohort_channel)i;
+        above = evidence_log(&cohort->evidence[i]) - goals[i];
+        if (above > most) {
+            most = above;
+            *channel_out = (enum cohort_channel)i;
         }
     }
-    if (strongest < goal)
-        return false;
-    *channel_out = by;
-    return true;
+    return most >= 0;
 }
 
 void cohort_hold(struct cohort *cohort, enum cohort_channel channel)

@@ -2,8 +2,9 @@
  * with a version it comes from, a link class, a site. A defect of one cohort holds that cohort, not
  * the release; cohort 0 is the whole rollout, and holding it is a halt.
  *
- * Holds are sticky: only a person lifts one. A cohort is held when one of its channels' evidence
- * reaches 2 * channels * cohorts / alpha, the whole when it reaches 2 * channels / alpha, so that
+ * Holds are sticky: only a person lifts one. Of the false alarms that are allowed, the whole has
+ * a share and all other cohorts together have the rest; each divides its own among the channels
+ * (fleet/risk.c). A channel's evidence holds when it reaches one over its share, so that
  * a harmless release suffers any hold or halt, ever, with probability at most alpha. That is
  * Bonferroni for e-values; e-BH (Wang and Ramdas 2022) would control the share of false holds at
  * a fixed time, but not of holds that stay (Tavyrikov, Goeman, de Heide 2025).
@@ -49,9 +50,9 @@ struct cohort {
 struct cohort_rule {
     struct exposure_rule exposure;
     int64_t tolerance; /* q32, at least 1: so many times the background is no defect */
-    int64_t hold_log;  /* q32: ln of the evidence that holds a cohort */
-    int64_t halt_log;  /* q32: and that halts the rollout */
-    int64_t fade;      /* q32: exp(-tick / late) */
+    int64_t hold_log[COHORT_CHANNEL_COUNT]; /* q32: ln of the evidence that holds a cohort */
+    int64_t halt_log[COHORT_CHANNEL_COUNT]; /* q32: and that halts the rollout */
+    int64_t fade;                           /* q32: exp(-tick / late) */
     uint16_t
         curve_permille[COHORT_CURVE_TICKS]; /* share of failures reported by then; ends at 1000 */
 };
@@ -78,7 +79,8 @@ struct cohort_control {
 void cohort_stretch(struct cohort *cohort, const struct cohort_rule *rule,
                     const struct cohort_control *control, uint32_t strata);
 
-/* Whether a channel says that it must be held now; `channel_out` gets the strongest. False when it
+/* Whether a channel says that it must be held now; `channel_out` gets the one that is most above
+ * its goal. False when it
  * is held already. */
 bool cohort_convicted(const struct cohort *cohort, const struct cohort_rule *rule, bool whole,
                       enum cohort_channel *channel_out);

@@ -9,13 +9,14 @@
 
 static struct cohort_rule rule_of(void)
 {
-    struct cohort_rule rule = {.tolerance = FIXED_ONE,
-                               .hold_log = 6 * FIXED_ONE,
-                               .halt_log = 5 * FIXED_ONE,
-                               .fade = FIXED_ONE / 2};
+    struct cohort_rule rule = {.tolerance = FIXED_ONE, .fade = FIXED_ONE / 2};
 
     for (uint32_t i = 0; i < COHORT_CURVE_TICKS; i++)
         rule.curve_permille[i] = (uint16_t)(i < 4 ? 250 * (i + 1) : 1000);
+    for (uint32_t i = 0; i < COHORT_CHANNEL_COUNT; i++) {
+        rule.hold_log[i] = 6 * FIXED_ONE;
+        rule.halt_log[i] = 5 * FIXED_ONE;
+    }
     return rule;
 }
 

@@ -5,11 +5,11 @@
 #define LN_COUNT INT64_C(8357620451) /* ln 7 in q32 */
 
 /* Close together where a moderate defect has to be found soon, wide where anything finds it. */
-const uint8_t evidence_effects[EVIDENCE_EFFECTS] = {3, 4, 6, 9, 16, 32, 80};
+const uint8_t evidence_effects[EVIDENCE_EFFECTS] = {4, 5, 6, 8, 12, 24, 80};
 
 /* ln of the effect sizes in q32; the test compares them with fixed_ln(). */
 static const int64_t ln_effects[EVIDENCE_EFFECTS] = {
-    1741459379, 2977044472, 4718503851, 6459963230, 8931133415, 11908177887, 15843616614};
+    2977044472, 3935438727, 4718503851, 5954088944, 7695548323, 10672592794, 15843616614};
 
 void evidence_start(struct evidence *evidence)
 {

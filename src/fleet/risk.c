@@ -111,6 +111,28 @@ static int64_t sound_share(const struct risk *risk)
     return fixed_ratio(most < MILLION ? MILLION - most : 1, MILLION);
 }
 
+/* Who may raise how many of the false alarms, in parts of a thousand: the whole rollout and all
+ * other cohorts; within each, the channels. Reports and silence are what defects show by most. */
+#define WHOLE_PERMILLE   700
+#define COHORTS_PERMILLE 300
+
+static const uint16_t channel_permille[COHORT_CHANNEL_COUNT] = {
+    [COHORT_REPORTED] = 350, [COHORT_SILENT] = 350, [COHORT_LOST] = 100, [COHORT_HEALTH] = 200};
+
+static void share_alarms(struct risk *risk)
+{
+    uint32_t others = risk->cohort_count > 1 ? risk->cohort_count - 1 : 1;
+    int64_t all = log_of(1, risk->rule.false_alarm_ppm);
+
+    for (uint32_t i = 0; i < COHORT_CHANNEL_COUNT; i++) {
+        int64_t channel = all - fixed_ln(fixed_ratio(channel_permille[i], 1000));
+
+        risk->derived.halt_log[i] = channel - fixed_ln(fixed_ratio(WHOLE_PERMILLE, 1000));
+        risk->derived.hold_log[i] = channel - fixed_ln(fixed_ratio(COHORTS_PERMILLE, 1000)) +
+                                    fixed_ln((int64_t)others << 32);
+    }
+}
+
 static void derive(struct risk *risk)
 {
     const struct risk_rule *rule = &risk->rule;
@@ -123,10 +145,7 @@ static void derive(struct risk *risk)
     derived->exposure.floor = fixed_ratio(rule->floor_ppm, MILLION);
     derived->exposure.sound = sound_share(risk);
     derived->tolerance = fixed_ratio(rule->tolerance_permille, 1000);
-    derived->halt_log = log_of(2 * COHORT_CHANNEL_COUNT, rule->false_alarm_ppm);
-    derived->hold_log = derived->halt_log;
-    if (risk->cohort_count > 2)
-        derived->hold_log += fixed_ln((int64_t)(risk->cohort_count - 1) << 32);
+    share_alarms(risk);
     derived->fade = fade_of(rule, 1);
     memcpy(derived->curve_permille, rule->curve_permille, sizeof derived->curve_permille);
 }
@@ -215,7 +234,7 @@ static void describe(const struct risk *risk, uint16_t cohort, enum cohort_chann
     out->events = evidence->events;
     out->background = evidence->background;
     out->log = evidence_log(evidence);
-    out->goal = cohort == COHORT_WHOLE ? risk->derived.halt_log : risk->derived.hold_log;
+    out->goal = (cohort == COHORT_WHOLE ? risk->derived.halt_log : risk->derived.hold_log)[channel];
 }
 
 /* A halt outranks holds; of several holds the first is described. */
