@@ -79,19 +79,70 @@ void gap_curve_absent(struct gap_curve *curve, uint32_t so_far_s)
     curve->absent[gap_code(so_far_s)]++;
 }
 
+/* Walks down a Kaplan-Meier curve, code by code. */
+struct descent {
+    const struct gap_curve *curve;
+    uint64_t at_risk;
+    uint64_t survival; /* after the present code, in units of 2^-32 */
+};
+
+static struct descent descent_from_top(const struct gap_curve *curve)
+{
+    struct descent descent = {.curve = curve, .survival = UINT64_C(1) << 32};
+
+    for (uint32_t i = 0; i < GAP_CODES; i++)
+        descent.at_risk += curve->ended[i] + curve->absent[i];
+    return descent;
+}
+
+static void descend(struct descent *descent, uint32_t code)
+{
+    const struct gap_curve *curve = descent->curve;
+
+    if (descent->at_risk == 0)
+        return;
+    descent->survival =
+        descent->survival * (descent->at_risk - curve->ended[code]) / descent->at_risk;
+    descent->at_risk -= curve->ended[code] + curve->absent[code];
+}
+
 uint32_t gap_class_deadline_s(const struct gap_curve *curve, uint32_t share_ppm)
 {
-    uint64_t at_risk = 0, survival = UINT64_C(1) << 32;
+    struct descent descent = descent_from_top(curve);
     uint64_t goal = ((uint64_t)share_ppm << 32) / MILLION;
 
     CHECK(share_ppm <= MILLION);
-    for (uint32_t i = 0; i < GAP_CODES; i++)
-        at_risk += curve->ended[i] + curve->absent[i];
-    for (uint16_t i = 0; i < GAP_CODES && at_risk > 0; i++) {
-        survival = survival * (at_risk - curve->ended[i]) / at_risk;
-        if (survival <= goal)
+    for (uint16_t i = 0; i < GAP_CODES && descent.at_risk > 0; i++) {
+        descend(&descent, i);
+        if (descent.survival <= goal)
             return gap_end_s(i);
-        at_risk -= curve->ended[i] + curve->absent[i];
+    }
+    return GAP_NONE;
+}
+
+/* The area under the curve is the mean gap; what is left of it to the right of w, as a share, is
+ * the chance that a random moment is more than w after the last contact. */
+uint32_t gap_class_watch_s(const struct gap_curve *curve, uint32_t share_ppm)
+{
+    struct descent descent = descent_from_top(curve);
+    uint64_t area = 0, left;
+
+    CHECK(share_ppm <= MILLION);
+    if (descent.at_risk == 0)
+        return GAP_NONE;
+    for (uint16_t i = 0; i < GAP_CODES; i++) {
+        area += descent.survival * (gap_end_s(i) - (i > 0 ? gap_end_s((uint16_t)(i - 1)) : 0));
+        descend(&descent, i);
+    }
+    if (descent.survival == UINT64_C(1) << 32)
+        return GAP_NONE;
+    descent = descent_from_top(curve);
+    left = area;
+    for (uint16_t i = 0; i < GAP_CODES; i++) {
+        left -= descent.survival * (gap_end_s(i) - (i > 0 ? gap_end_s((uint16_t)(i - 1)) : 0));
+        if (left <= area / MILLION * share_ppm)
+            return gap_end_s(i);
+        descend(&descent, i);
     }
     return GAP_NONE;
 }

@@ -51,6 +51,12 @@ void gap_curve_absent(struct gap_curve *curve, uint32_t so_far_s);
  * never falls so low, as when too many devices are away. */
 uint32_t gap_class_deadline_s(const struct gap_curve *curve, uint32_t share_ppm);
 
+/* How long ago a device of the class was last heard of at a random moment: the shortest time that
+ * at most `share_ppm` of moments exceed. Longer than the deadline for the same share, since a
+ * random moment falls into a long gap more likely than into a short one (the inspection paradox);
+ * a roll call must use this one. GAP_NONE when no gap has ended yet. */
+uint32_t gap_class_watch_s(const struct gap_curve *curve, uint32_t share_ppm);
+
 /* The device's own deadline if its history supports it, else the class's, else `otherwise_s`. */
 uint32_t gap_deadline_s(const struct gap_history *history, const struct gap_curve *curve,
                         uint32_t share_ppm, uint32_t otherwise_s);

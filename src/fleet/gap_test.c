@@ -100,6 +100,24 @@ static void test_kaplan_meier(void **state)
     assert_int_equal(gap_class_deadline_s(&curve, 100000), GAP_NONE);
 }
 
+/* Gaps of one hour or nine hours, as many of each: nine of ten moments lie in a long one, and the
+ * last contact is older than w hours at (9 - w) / 10 of all moments, for w from 1 on. */
+static void test_inspection_paradox(void **state)
+{
+    static struct gap_curve curve;
+
+    (void)state;
+    assert_int_equal(gap_class_watch_s(&curve, 10000), GAP_NONE);
+    for (int i = 0; i < 500; i++) {
+        gap_curve_ended(&curve, 3600);
+        gap_curve_ended(&curve, 9 * 3600);
+    }
+    assert_in_range(gap_class_watch_s(&curve, 400000), 5.0 * 3600 * 0.97, 5.0 * 3600 * 1.03);
+    assert_in_range(gap_class_deadline_s(&curve, 500000), 3600, 3640);
+    assert_true(gap_class_watch_s(&curve, 10000) > 8.8 * 3600);
+    assert_int_equal(gap_class_watch_s(&curve, 1000000), gap_end_s(0));
+}
+
 static void test_order_of_preference(void **state)
 {
     static struct gap_curve curve;
@@ -122,6 +140,7 @@ int main(void)
         cmocka_unit_test(test_too_short),
         cmocka_unit_test(test_overdue_rate),
         cmocka_unit_test(test_kaplan_meier),
+        cmocka_unit_test(test_inspection_paradox),
         cmocka_unit_test(test_order_of_preference),
     };
 
