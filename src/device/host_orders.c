@@ -250,12 +250,15 @@ static void poll_failed(struct host *host, enum err err, const struct why *why)
     host_failed(host, AGENT_DO_POLL, err, host->client ? link_retry_s(&host->link) : 0);
 }
 
-/* Each answer brings its own, signed for the nonce of its poll. */
+/* Each offer brings its own, signed for the nonce of its poll. An answer without an offer, as of a
+ * rollout that is paused, leaves the one in hand: it is as good as it was. */
 static void keep_mandate(struct host *host, const struct native_poll *poll,
                          const struct native_answer *answer)
 {
     struct host_mandate *mandate = &host->mandate;
 
+    if (answer->kind != NATIVE_INSTALL && answer->kind != NATIVE_ROLLBACK)
+        return;
     CHECK(answer->signed_assignment.size <= sizeof mandate->bytes);
     mandate->size = answer->signed_assignment.size;
     memcpy(mandate->nonce, poll->nonce, sizeof mandate->nonce);

@@ -317,6 +317,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send(204)
 
     def tuf(self, name, _):
+        if self.fake.metadata_down:
+            raise Refusal(503, "again", Retry_After="1")
         if name not in self.fake.authority.files:
             raise Refusal(404, "not-found")
         self.send(200, self.fake.authority.files[name], "application/json")
@@ -393,6 +395,8 @@ class FakeServer:
         self.verdict = PROCEED     # to a staged report
         self.server_time = None    # what it says the time is; None: the truth
         self.missing = set()       # digests of blobs that are not there
+        self.metadata_down = False  # every file of it answers 503
+        self.quiet = False         # answers say nothing of the assignment, as of a paused rollout
         self.cut_after = None      # bytes after which a blob's connection is cut
         self.spoil = lambda digest, at, part: part
         self.requests, self.enrolments, self.polls, self.reports = [], [], [], []
@@ -442,7 +446,7 @@ class FakeServer:
                   6: int(time.time() if self.server_time is None else self.server_time)}
         if not answer[5]:
             del answer[5]
-        if self.assignment and not self.settled(self.assignment[0]):
+        if self.assignment and not self.quiet and not self.settled(self.assignment[0]):
             number, kind, name, digest = self.assignment
             answer.update({1: kind, 3: number, 4: name, 8: digest})
             answer[9] = self.order(poll)

@@ -119,6 +119,24 @@ def test_power_lost_while_checking_costs_no_sequence_number(fake, make_device):
     assert len(fake.sequence) == 1
 
 
+def test_an_assignment_outlasts_answers_that_do_not_mention_it(fake, device):
+    """The rollout is paused while the metadata is out of reach: no reason to refuse anything."""
+    fake.metadata_down = True
+    fake.assign(7, NEW)
+    polls = None
+
+    def paused_for_two_polls():
+        nonlocal polls
+        if polls is None and any("/tuf/" in path for _, path, _ in fake.requests):
+            fake.quiet, polls = True, len(fake.polls)
+        if polls is not None and len(fake.polls) > polls + 1:
+            fake.metadata_down = False
+        return fake.final(7)
+
+    device.live(until=paused_for_two_polls)
+    assert fake.phases(7)[-1] == "succeeded"
+
+
 # ---- what is released ----
 
 def test_a_blocked_image_is_refused(fake, device):
