@@ -70,7 +70,8 @@ int cmd_key_new(struct cli *cli)
 
 static int show_one(struct cli *cli, struct table *table, json_t *items, const char *path)
 {
-    char id[DIGEST_HEX_SIZE];
+    char id[DIGEST_HEX_SIZE], room[KEYS_SHOWN_SIZE];
+    const char *name = keys_shown(path, room);
     struct key *key;
     struct why why;
     enum err err;
@@ -80,11 +81,11 @@ static int show_one(struct cli *cli, struct table *table, json_t *items, const c
     if (err != ERR_OK)
         return complain_why(cli, err, &why);
     tuf_key_id(key, id);
-    table_cell(table, path);
+    table_cell(table, name);
     table_cell(table, key_kind_name(key_kind(key)));
     table_cell(table, key_is_private(key) ? "private" : "public");
     table_cell(table, id);
-    (void)json_array_append_new(items, json_pack("{s:s, s:s, s:b, s:s, s:o}", "file", path, "kind",
+    (void)json_array_append_new(items, json_pack("{s:s, s:s, s:b, s:s, s:o}", "file", name, "kind",
                                                  key_kind_name(key_kind(key)), "private",
                                                  key_is_private(key), "id", id, "key",
                                                  tuf_key_to_json(key)));

@@ -1,6 +1,7 @@
 #include "cli/keys.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/api.h"
 #include "cli/secret.h"
@@ -15,12 +16,29 @@ void keys_close(struct keys *keys)
     keys->count = 0;
 }
 
+const char *keys_shown(const char *name, char room[KEYS_SHOWN_SIZE])
+{
+    size_t size = strcspn(name, "?");
+    const char *pin = strstr(name, "pin-"); /* in the wrong place it is no less secret */
+
+    if (!pkcs11_is_uri(name))
+        return name;
+    if (pin && (size_t)(pin - name) < size)
+        size = (size_t)(pin - name);
+    if (size >= KEYS_SHOWN_SIZE)
+        size = KEYS_SHOWN_SIZE - 1;
+    memcpy(room, name, size);
+    room[size] = '\0';
+    return room;
+}
+
 enum err keys_open(struct cli *cli, const char *name, struct key **out, struct why *why)
 {
     struct key_ask ask = secret_ask(cli);
+    char room[KEYS_SHOWN_SIZE];
 
     if (pkcs11_is_uri(name))
-        return say_where(why, pkcs11_open(name, &ask, out, why), "%.80s", name);
+        return say_where(why, pkcs11_open(name, &ask, out, why), "%s", keys_shown(name, room));
     return tuf_key_load(name, &ask, out, why);
 }
 

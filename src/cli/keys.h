@@ -10,6 +10,12 @@ struct keys {
     uint32_t count;
 };
 
+#define KEYS_SHOWN_SIZE 96u
+
+/* How a key is called in what is printed: `name`, or of a PKCS#11 URI the part that cannot hold a
+ * PIN, in `room`. */
+const char *keys_shown(const char *name, char room[KEYS_SHOWN_SIZE]);
+
 /* One key by its name on a command line: a file in any form, or a PKCS#11 URI. */
 enum err keys_open(struct cli *cli, const char *name, struct key **out, struct why *why) MUST_USE;
 

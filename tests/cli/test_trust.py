@@ -350,3 +350,14 @@ def test_keys_in_a_token_sign(token):
     assert "2 of 2 signatures, complete" in done.out
     good(token("release", "sign", "--key", "pkcs11:token=absent"), 4)
     good(token("release", "sign", "--key", "pkcs11:nonsense"), 2)
+
+
+def test_a_pin_is_not_printed(token):
+    """Neither in messages nor in lists, which end in logs of build servers."""
+    p256 = f"pkcs11:token=release;object=p256?module-path={MODULE}&pin-value=1234"
+    assert "1234" not in good(token("key", "show", p256)).out
+    assert "1234" not in good(token("-o", "json", "key", "show", p256)).out
+    for uri, code in (("pkcs11:token=absent?pin-value=1234", 4), (p256.replace("p256", "none"), 4),
+                      ("pkcs11:token=absent;pin-value=1234", 4), (p256.replace("1234", "12345"), 3)):
+        done = good(token("release", "sign", "--key", uri), code)
+        assert "pkcs11:token=" in done.err and "1234" not in done.err
