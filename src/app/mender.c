@@ -1,6 +1,7 @@
 #include "app/mender.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/deeds.h"
@@ -86,6 +87,31 @@ static enum err find_device(struct entry *entry, struct why *why)
     return app_db_failed(entry->app, err, why);
 }
 
+/* Whoever accepts a device accepts the key that it had shown then, if it was one. */
+static enum err accept_with_device(struct entry *entry)
+{
+    struct foreign_credential_row *own = &entry->call->credential, *rows;
+    const struct device_row *device = &entry->call->call.device;
+    uint32_t count = 0, others = 0;
+    enum err err;
+
+    if (device->status != DEVICE_ACTIVE || own->status != DEVICE_PENDING ||
+        own->created.ms > device->status_since.ms)
+        return ERR_OK;
+    rows = calloc(FOREIGN_CREDENTIALS_MAX, sizeof *rows);
+    CHECK(rows);
+    err = store_foreign_credential_list(entry->app->db, entry->tenant, device->id,
+                                        FOREIGN_CREDENTIALS_MAX, rows, &count);
+    for (uint32_t i = 0; i < count; i++)
+        others += rows[i].id != own->id && (rows[i].status == DEVICE_ACTIVE ||
+                                            rows[i].created.ms <= device->status_since.ms);
+    free(rows);
+    if (err != ERR_OK || others > 0)
+        return err;
+    own->status = DEVICE_ACTIVE;
+    return store_foreign_credential_save(entry->app->db, own);
+}
+
 /* A key of its own that is new waits for an operator. */
 static enum err find_key(struct entry *entry, struct why *why)
 {
@@ -98,6 +124,8 @@ static enum err find_key(struct entry *entry, struct why *why)
     sha256_of(entry->proof->key, sha256);
     err = store_foreign_credential_find(entry->app->db, entry->tenant, device, FOREIGN_KEY, sha256,
                                         row);
+    if (err == ERR_OK)
+        err = accept_with_device(entry);
     if (err != ERR_NOT_FOUND)
         return app_db_failed(entry->app, err, why);
     if (entry->proof->key.size > sizeof row->key)
