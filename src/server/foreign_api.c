@@ -2,7 +2,12 @@
 
 #include <stdio.h>
 
+#include "server/hawkbit_api.h"
+#include "server/hawkbit_rest.h"
+
 static const struct foreign_api *const protocols[] = {
+    &foreign_hawkbit,
+    &foreign_hawkbit_rest,
     NULL, /* the end */
 };
 
