@@ -117,6 +117,7 @@ enum err api_if_match(struct api_call *call, const char *etag) MUST_USE;
 
 /* Words for the JSON of several nouns. */
 void out_device_running(struct api_call *call, struct json_out *out, const struct device_row *row);
+void out_device_protocol(struct api_call *call, struct json_out *out, const struct device_row *row);
 void out_assignment_row(struct api_call *call, struct json_out *out,
                         const struct assignment_row *row, const char *device, const char *rollout,
                         const char *release);
@@ -132,6 +133,8 @@ api_handler api_devices, api_device, api_device_patch, api_device_delete, api_de
     api_device_explain, api_device_logs, api_device_log;
 /* api_enrol.c */
 api_handler api_preauthorize, api_claims, api_claim_create, api_claim_delete;
+/* api_foreign.c */
+api_handler api_device_add, api_device_token, api_gateways, api_gateway_create, api_gateway_delete;
 /* api_groups.c */
 api_handler api_groups, api_group_put, api_group_delete;
 /* api_rollouts.c, api_rollout_create.c, api_rollout_story.c */

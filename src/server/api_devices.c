@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "fleet/window.h"
 #include "server/api_call.h"
+#include "store/artifact.h"
 
 #define SELECTOR_QUERY_SIZE (SELECTOR_SIZE_MAX + 1u)
 
@@ -23,16 +24,34 @@ const char *api_release_name(struct api_call *call, int64_t release, char *to, s
     return to;
 }
 
+/* The release of the image or the file it runs; "": none of ours. */
+static void name_running(struct api_call *call, const struct device_row *row,
+                         char name[RELEASE_ID_SIZE])
+{
+    struct artifact_row artifact;
+    struct release_row release;
+    enum err err;
+
+    name[0] = '\0';
+    if (row->protocol == PROTOCOL_NATIVE) {
+        err = store_release_by_image(call->app->db, call->tenant, row->running, &release);
+    } else {
+        err = store_artifact_of_blob(call->app->db, call->tenant, row->running, &artifact);
+        if (err == ERR_OK)
+            err = store_release_get(call->app->db, call->tenant, artifact.release, &release);
+    }
+    if (err == ERR_OK)
+        release_row_name(&release, name);
+}
+
 void out_device_running(struct api_call *call, struct json_out *out, const struct device_row *row)
 {
-    struct release_row release;
     char name[RELEASE_ID_SIZE] = "";
 
     out_object(out, "running");
     if (row->running_known) {
         out_digest(out, "sha256", row->running);
-        if (store_release_by_image(call->app->db, call->tenant, row->running, &release) == ERR_OK)
-            release_row_name(&release, name);
+        name_running(call, row, name);
     } else {
         out_null(out, "sha256");
     }
@@ -58,6 +77,7 @@ static void out_device(struct api_call *call, struct json_out *out,
 
     out_text(out, "name", row->name);
     out_text(out, "status", device_status_name(row->status));
+    out_device_protocol(call, out, row);
     out_bool(out, "hold", row->hold);
     out_object(out, "attributes");
     for (uint32_t i = 0; i < facts->attribute_count; i++)

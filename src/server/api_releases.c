@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/artifacts.h"
 #include "app/blob.h"
 #include "app/content.h"
 #include "app/publish.h"
@@ -27,6 +28,57 @@ static void out_words(struct json_out *out, const char *name, const char *words)
     out_array_end(out);
 }
 
+/* Who vouches for it: its signers, or whoever brought it through that API. */
+static const char *authority_name(enum protocol authority)
+{
+    return authority == PROTOCOL_NATIVE ? "signers" : protocol_name(authority);
+}
+
+static void out_artifact(struct api_call *call, struct json_out *out,
+                         const struct artifact_row *row)
+{
+    struct blob_info info;
+
+    out_object(out, NULL);
+    out_text(out, "format", artifact_format_name(row->format));
+    out_text(out, "file", row->file);
+    out_text_or_null(out, "part", row->part);
+    out_text_or_null(out, "name", row->name);
+    out_text_or_null(out, "target", row->target);
+    out_words(out, "hardware", row->hardware);
+    out_int(out, "length", (int64_t)row->length);
+    out_digest(out, "sha256", row->sha256);
+    out_bool(out, "withdrawn", row->withdrawn);
+    out_bool(out, "blob_present",
+             blobs_stat(call->app->config.blobs, row->sha256, &info) == ERR_OK);
+    out_object_end(out);
+}
+
+static void out_artifacts(struct api_call *call, struct json_out *out,
+                          const struct release_row *row)
+{
+    struct artifacts *artifacts = calloc(1, sizeof *artifacts);
+
+    CHECK(artifacts);
+    if (artifacts_of(call->app, row, artifacts) != ERR_OK)
+        artifacts->count = 0; /* the next read of the database says what is wrong with it */
+    out_array(out, "artifacts");
+    for (uint32_t i = 0; i < artifacts->count; i++)
+        out_artifact(call, out, &artifacts->list[i]);
+    out_array_end(out);
+    free(artifacts);
+}
+
+/* Of a release without an image, as of nothing. */
+static void out_image_digest(struct json_out *out, const char *name, const struct release_row *row,
+                             const uint8_t digest[DIGEST_SIZE])
+{
+    if (row->no_image)
+        out_null(out, name);
+    else
+        out_digest(out, name, digest);
+}
+
 static void out_release(struct api_call *call, struct json_out *out, const struct release_row *row)
 {
     char name[RELEASE_ID_SIZE];
@@ -36,13 +88,13 @@ static void out_release(struct api_call *call, struct json_out *out, const struc
     out_text(out, "release", name);
     out_text(out, "product", row->product);
     out_text(out, "version", row->version);
-    out_text(out, "target", row->target);
+    out_text_or_null(out, "target", row->target);
     out_words(out, "hardware", row->hardware);
     out_text(out, "kind", row->kind == RELEASE_SECURITY ? "security" : "feature");
     out_int(out, "security_version", row->security_version);
     out_int(out, "security_floor", row->security_floor);
     out_int(out, "length", (int64_t)row->length);
-    out_digest(out, "sha256", row->sha256);
+    out_image_digest(out, "sha256", row, row->sha256);
     out_int(out, "chunk_size", row->chunk_size);
     out_words(out, "from", row->bases);
     out_utc(out, "published_at", row->created);
@@ -51,8 +103,10 @@ static void out_release(struct api_call *call, struct json_out *out, const struc
              blobs_stat(call->app->config.blobs, row->sha256, &info) == ERR_OK);
     out_bool(out, "sealed", row->sealed);
     out_bool(out, "content_key_present", content_present(call->app, row));
-    out_digest(out, "plain_sha256", row->plain_sha256);
+    out_image_digest(out, "plain_sha256", row, row->plain_sha256);
     out_int(out, "plain_length", (int64_t)row->plain_length);
+    out_text(out, "authority", authority_name(row->authority));
+    out_artifacts(call, out, row);
 }
 
 enum err api_releases(struct api_call *call)

@@ -25,6 +25,8 @@ void out_assignment_row(struct api_call *call, struct json_out *out,
     out_text_or_null(out, "error", assignment->err == ERR_OK ? "" : err_name(assignment->err));
     out_text_or_null(out, "detail", row->detail);
     out_utc(out, "updated_at", assignment->moved_at);
+    out_text(out, "proof", assignment_proof_name(assignment->proof));
+    out_utc(out, "claimed_at", assignment->claimed_at);
 }
 
 /* ---- GET /rollouts/{rollout}/devices ---- */

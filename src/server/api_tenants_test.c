@@ -96,6 +96,11 @@ static const struct rule rules[] = {
     {"listTokens",          LIST,   NULL, NULL},
     {"createToken",         NEW,    "{\"name\":\"viewer\",\"role\":\"viewer\"}", "\"id\":2,"},
     {"deleteToken",         NAMED,  NULL, NULL},
+    {"addDevice",           NEW,    "{\"name\":\"pump-01\",\"protocol\":\"hawkbit\"}", "\"token\":\""},
+    {"makeDeviceToken",     NAMED,  "{}", NULL},
+    {"listGatewayTokens",   LIST,   NULL, "\"items\":[]"},
+    {"createGatewayToken",  NEW,    "{\"name\":\"oslo\"}", "\"id\":1,"},
+    {"deleteGatewayToken",  NAMED,  NULL, NULL},
 };
 /* clang-format on */
 
