@@ -221,7 +221,7 @@ struct gap_row {
 };
 
 /* Remember a return; keeps the newest GAPS_KEPT. */
-#define GAPS_KEPT 64u
+#define GAPS_KEPT 99u /* the fewest that support a deadline of 1 %, see fleet/gap.h */
 enum err store_gap_add(struct db *db, int64_t tenant, int64_t device, struct gap_row gap) MUST_USE;
 
 /* Gaps before `before`, newest first. */

@@ -7,7 +7,7 @@
 #define NAMING "name, release, selector, seed, created_by, created_ms, approved_by"
 #define PLAN                                                                                    \
     "deadline_s, retry_limit, needs_approval, start_ms, end_ms, window_days, window_start_min," \
-    " window_duration_s"
+    " window_duration_s, strategy, harmed_max, doubt_ppm, floor_ppm, background_ppm, observe_s"
 #define COURSE                                                                          \
     "state, cause, reason, state_ms, stage, soaking, closed, selected, quiet_since_ms," \
     " admit_after_ms, away, on_the_way, back, stranded"
@@ -41,6 +41,12 @@ static void bind_plan(struct db *db, const struct rollout_row *row)
     db_bind_int(db, row->window.days);
     db_bind_int(db, row->window.start_min);
     db_bind_int(db, row->window.duration_s);
+    db_bind_int(db, row->strategy);
+    db_bind_int(db, row->risk.harmed_max);
+    db_bind_int(db, row->risk.doubt_ppm);
+    db_bind_int(db, row->risk.floor_ppm);
+    db_bind_int(db, row->risk.background_ppm);
+    db_bind_int(db, row->risk.observe_s);
 }
 
 static void bind_course(struct db *db, const struct rollout_row *row)
@@ -107,7 +113,8 @@ enum err store_rollout_add(struct db *db, struct rollout_row *row)
     TRY(db_new_ids(db, row->tenant, "rollout", 1, &id));
     db_query(db, "INSERT INTO rollout (tenant, id, " NAMING ", " PLAN ", " COURSE ") VALUES ($1,"
                  " $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,"
-                 " $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)");
+                 " $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34,"
+                 " $35, $36, $37)");
     db_bind_int(db, row->tenant);
     db_bind_int(db, id);
     bind_naming(db, row);
@@ -183,25 +190,36 @@ static void read_plan(struct db *db, struct rollout_row *out)
     out->window.duration_s = (uint32_t)db_column_int(db, 14);
 }
 
+static void read_risk_plan(struct db *db, struct rollout_row *out)
+{
+    out->strategy = (enum rollout_strategy)db_column_int(db, 15);
+    CHECK(out->strategy < STRATEGY_COUNT);
+    out->risk = (struct risk_plan){.harmed_max = (uint32_t)db_column_int(db, 16),
+                                   .doubt_ppm = (uint32_t)db_column_int(db, 17),
+                                   .floor_ppm = (uint32_t)db_column_int(db, 18),
+                                   .background_ppm = (uint32_t)db_column_int(db, 19),
+                                   .observe_s = (uint32_t)db_column_int(db, 20)};
+}
+
 static void read_course(struct db *db, struct rollout_row *out)
 {
     struct rollout *rollout = &out->rollout;
 
-    rollout->state = (enum rollout_state)db_column_int(db, 15);
-    rollout->cause = (enum rollout_cause)db_column_int(db, 16);
+    rollout->state = (enum rollout_state)db_column_int(db, 21);
+    rollout->cause = (enum rollout_cause)db_column_int(db, 22);
     CHECK(rollout->state < ROLLOUT_STATE_COUNT && rollout->cause < ROLLOUT_CAUSE_COUNT);
-    db_column_text(db, 17, out->reason, sizeof out->reason);
-    out->state_since.ms = db_column_int(db, 18);
-    rollout->stage = (uint8_t)db_column_int(db, 19);
-    rollout->soaking = db_column_int(db, 20) != 0;
-    rollout->closed = db_column_int(db, 21) != 0;
-    rollout->selected = (uint32_t)db_column_int(db, 22);
-    rollout->quiet_since.ms = db_column_int(db, 23);
-    rollout->admit_after.ms = db_column_int(db, 24);
-    rollout->whereabouts[WHEREABOUTS_AWAY] = (uint32_t)db_column_int(db, 25);
-    rollout->whereabouts[WHEREABOUTS_RETURNING] = (uint32_t)db_column_int(db, 26);
-    rollout->whereabouts[WHEREABOUTS_BACK] = (uint32_t)db_column_int(db, 27);
-    rollout->whereabouts[WHEREABOUTS_STRANDED] = (uint32_t)db_column_int(db, 28);
+    db_column_text(db, 23, out->reason, sizeof out->reason);
+    out->state_since.ms = db_column_int(db, 24);
+    rollout->stage = (uint8_t)db_column_int(db, 25);
+    rollout->soaking = db_column_int(db, 26) != 0;
+    rollout->closed = db_column_int(db, 27) != 0;
+    rollout->selected = (uint32_t)db_column_int(db, 28);
+    rollout->quiet_since.ms = db_column_int(db, 29);
+    rollout->admit_after.ms = db_column_int(db, 30);
+    rollout->whereabouts[WHEREABOUTS_AWAY] = (uint32_t)db_column_int(db, 31);
+    rollout->whereabouts[WHEREABOUTS_RETURNING] = (uint32_t)db_column_int(db, 32);
+    rollout->whereabouts[WHEREABOUTS_BACK] = (uint32_t)db_column_int(db, 33);
+    rollout->whereabouts[WHEREABOUTS_STRANDED] = (uint32_t)db_column_int(db, 34);
 }
 
 static void read_stage_plan(struct db *db, struct rollout_stage *out)
@@ -257,6 +275,7 @@ enum err store_rollout_get(struct db *db, int64_t tenant, int64_t id, struct rol
     *out = (struct rollout_row){.tenant = tenant, .id = id};
     read_naming(db, out);
     read_plan(db, out);
+    read_risk_plan(db, out);
     read_course(db, out);
     TRY(read_stages(db, out));
     out->saved = out->rollout;
@@ -345,4 +364,29 @@ enum err store_rollout_remove(struct db *db, int64_t tenant, int64_t id)
     db_bind_int(db, id);
     TRY(db_run(db));
     return db_changed(db) == 1 ? ERR_OK : ERR_NOT_FOUND;
+}
+
+/* ---- words ---- */
+
+static const char *const strategies[STRATEGY_COUNT] = {
+    [STRATEGY_STAGES] = "stages",
+    [STRATEGY_RISK] = "risk",
+    [STRATEGY_BOTH] = "both",
+};
+
+const char *rollout_strategy_name(enum rollout_strategy strategy)
+{
+    CHECK(strategy < STRATEGY_COUNT);
+    return strategies[strategy];
+}
+
+enum err rollout_strategy_parse(struct span name, enum rollout_strategy *out)
+{
+    for (enum rollout_strategy i = 0; i < STRATEGY_COUNT; i++) {
+        if (span_is(name, strategies[i])) {
+            *out = i;
+            return ERR_OK;
+        }
+    }
+    return ERR_NOT_FOUND;
 }

@@ -155,7 +155,8 @@ static void furnish_walk(struct db *db)
                       "INSERT INTO release VALUES (1, 1, 'p', '1', 't', '', '', 0, 0, 0, 1, x'',"
                       " 1, x'', 1024, x'', 1, 0, 1, 0, x'', x'', 0);"
                       "INSERT INTO rollout VALUES (1, 1, 'r', 1, 'all', 1, '', 1, '', 1, 1, 0, 0,"
-                      " 0, 0, 0, 0, 1, 0, '', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
+                      " 0, 0, 0, 0, 1, 0, '', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,"
+                      " 0, 0, 0, 0);"
                       "INSERT INTO assignment VALUES (1, 9, 5, 1, 1, zeroblob(32), x'', 0, 0, 0, 0,"
                       " 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, '', 0, 0, '', 0, 0, '')"),
         ERR_OK);
