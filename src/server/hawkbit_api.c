@@ -11,12 +11,11 @@
 
 /* ---- the poll ---- */
 
+/* The time to sleep has jitter: it is no change that a client should hear of. */
 static enum err write_base(struct hawkbit_handling *handling)
 {
     const struct foreign_offer *offer = &handling->offer;
-    struct hawkbit_base base = {.sleep_s = offer->next_poll_s,
-                                .installed = offer->installed,
-                                .config = offer->wants_attributes};
+    struct hawkbit_base base = {.installed = offer->installed, .config = offer->wants_attributes};
     char origin[FOREIGN_ORIGIN_SIZE];
     struct hawkbit_place place = {origin, handling->call.tenant_segment,
                                   handling->call.device_segment};
@@ -30,6 +29,11 @@ static enum err write_base(struct hawkbit_handling *handling)
     else if (offer->action == FOREIGN_CANCEL)
         base.cancel = offer->id;
     TRY(hawkbit_reply_begin(handling, &buf, &out));
+    hawkbit_write_base(&place, &base, &out);
+    hawkbit_make_etag(handling, &buf);
+    base.sleep_s = offer->next_poll_s;
+    buf.size = 0;
+    out = tree_out(&buf, out.cbor);
     hawkbit_write_base(&place, &base, &out);
     return hawkbit_reply_end(handling, &buf);
 }

@@ -5,6 +5,8 @@
 #include "server/foreign_api.h"
 #include "wire/hawkbit.h"
 
+#define HAWKBIT_ETAG_SIZE 40u /* with quotes and NUL */
+
 struct hawkbit_handling {
     const struct foreign_host *host;
     struct app *app;
@@ -14,6 +16,7 @@ struct hawkbit_handling {
     struct foreign_call device;
     struct foreign_offer offer;
     struct why why;
+    char etag[HAWKBIT_ETAG_SIZE]; /* of the answer; "": still to be made from its bytes */
 
     /* The body. */
     struct tree_node nodes[HAWKBIT_NODES_MAX];
@@ -34,6 +37,10 @@ enum err hawkbit_enter(struct hawkbit_handling *handling) MUST_USE;
 enum err hawkbit_reply_begin(struct hawkbit_handling *handling, struct buf *buf,
                              struct tree_out *out) MUST_USE;
 enum err hawkbit_reply_end(struct hawkbit_handling *handling, struct buf *buf) MUST_USE;
+
+/* From what has been written; for an answer of which less than all decides whether it has changed.
+ */
+void hawkbit_make_etag(struct hawkbit_handling *handling, const struct buf *buf);
 
 /* `status` with hawkBit's error body; returns `err`. */
 enum err hawkbit_refuse(struct hawkbit_handling *handling, uint16_t status, enum err err,

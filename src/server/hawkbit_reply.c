@@ -23,26 +23,26 @@ enum err hawkbit_reply_begin(struct hawkbit_handling *handling, struct buf *buf,
 }
 
 /* As hawkBit's: over the bytes of the answer, so each media type has its own. */
-static void make_etag(struct span body, char to[40])
+void hawkbit_make_etag(struct hawkbit_handling *handling, const struct buf *buf)
 {
     uint8_t digest[DIGEST_SIZE];
     char hex[33];
 
-    sha256_of(body, digest);
+    sha256_of(buf_written(buf), digest);
     hex_print((struct span){digest, 16}, hex);
-    (void)snprintf(to, 40, "\"0%s\"", hex);
+    (void)snprintf(handling->etag, sizeof handling->etag, "\"0%s\"", hex);
 }
 
 enum err hawkbit_reply_end(struct hawkbit_handling *handling, struct buf *buf)
 {
     struct exchange *exchange = handling->exchange;
-    char etag[40];
     bool fits = !buf->overflow;
 
     if (fits) {
-        make_etag(buf_written(buf), etag);
-        reply_header(exchange, "ETag", etag);
-        if (http_etag_listed(exchange->request.if_none_match, span_of(etag), true))
+        if (handling->etag[0] == '\0')
+            hawkbit_make_etag(handling, buf);
+        reply_header(exchange, "ETag", handling->etag);
+        if (http_etag_listed(exchange->request.if_none_match, span_of(handling->etag), true))
             reply_empty(exchange, 304);
         else
             reply_bytes(exchange, 200, hawkbit_media_name(handling->media), buf_written(buf));
