@@ -13,6 +13,7 @@
 #include "app/rules.h"
 #include "base/check.h"
 #include "os/say.h"
+#include "store/artifact.h"
 #include "store/delegated.h"
 #include "store/listed_file.h"
 #include "trust/delegation.h"
@@ -195,6 +196,9 @@ static enum err read_lists(struct publishing *publishing, const struct tuf_metad
         TRY(publish_list(publishing, lists->at[i].list, lists->at[i].fresh, why));
     TRY(app_db_failed(
         app, store_listed_file_drop_others(app->db, publishing->tenant, publishing->listing), why));
+    TRY(app_db_failed(
+        app, store_artifact_withdraw_others(app->db, publishing->tenant, publishing->listing),
+        why));
     return app_db_failed(app,
                          store_release_withdraw_others(app->db, publishing->tenant,
                                                        publishing->listing,

@@ -11,8 +11,8 @@
 #include "os/say.h"
 #include "store/listed_file.h"
 
-static enum err check_blob(struct publishing *publishing, const struct tuf_target *target,
-                           struct why *why)
+enum err publish_check_blob(struct publishing *publishing, const struct tuf_target *target,
+                            struct why *why)
 {
     char hex[DIGEST_HEX_SIZE];
     struct buf buf = buf_over(hex, sizeof hex);
@@ -93,7 +93,7 @@ static enum err check_chunk_list(struct publishing *publishing, const struct tuf
 
     CHECK(snprintf(name, sizeof name, "%s" RELEASE_CHUNKS_SUFFIX, target->name) > 0);
     TRY(tuf_find_target(publishing->list, name, &list, why));
-    TRY(check_blob(publishing, &list, why));
+    TRY(publish_check_blob(publishing, &list, why));
     if (memcmp(list.file.sha256, target->facts.chunks_sha256, DIGEST_SIZE) != 0)
         return say(why, ERR_CORRUPT, name, "the facts name another chunk list");
     return compare_chunks(publishing, target, why);
@@ -153,8 +153,8 @@ static void fill(const struct publishing *publishing, const struct tuf_target *t
     memcpy(out->key_check, facts->sealed.key_check, DIGEST_SIZE);
 }
 
-static enum err audit_release(struct publishing *publishing, const struct release_row *row,
-                              const char *action)
+enum err publish_audit_release(struct publishing *publishing, const struct release_row *row,
+                               const char *action)
 {
     char name[RELEASE_ID_SIZE], object[ACTOR_SIZE_MAX + RELEASE_ID_SIZE];
     const struct deed deed = {.tenant = publishing->tenant,
@@ -175,7 +175,7 @@ static enum err add(struct publishing *publishing, struct release_row *row)
     if (out->added < COUNT_OF(out->ids))
         out->ids[out->added] = row->id;
     out->added++;
-    return audit_release(publishing, row, "release.add");
+    return publish_audit_release(publishing, row, "release.add");
 }
 
 /* The first field in which signed facts of a known version differ; NULL: in none. What is merely
@@ -225,6 +225,26 @@ static enum err check_same(const struct release_row *old, const struct release_r
                row->product, row->version, field);
 }
 
+/* The version had artifacts only, and now has its image. */
+static enum err give_image(struct publishing *publishing, const struct release_row *old,
+                           struct release_row *row, const struct tuf_target *target,
+                           struct why *why)
+{
+    if (old->authority != PROTOCOL_NATIVE)
+        return say(why, ERR_CONFLICT, target->name,
+                   "%s@%s came in through the %s API; give what is signed another version",
+                   row->product, row->version, protocol_name(old->authority));
+    if (old->security_version != row->security_version)
+        return say(why, ERR_CONFLICT, target->name,
+                   "the artifacts of %s@%s state another security_version", row->product,
+                   row->version);
+    row->id = old->id;
+    row->created = old->created;
+    TRY(app_db_failed(publishing->app, store_release_set_image(publishing->app->db, row), why));
+    return app_db_failed(publishing->app, publish_audit_release(publishing, row, "release.image"),
+                         why);
+}
+
 /* A version means one image for ever, and the first list that has it counts. */
 static enum err add_or_confirm(struct publishing *publishing, const struct tuf_target *target,
                                struct why *why)
@@ -238,6 +258,8 @@ static enum err add_or_confirm(struct publishing *publishing, const struct tuf_t
     if (err == ERR_NOT_FOUND)
         return app_db_failed(publishing->app, add(publishing, &row), why);
     TRY(app_db_failed(publishing->app, err, why));
+    if (old.no_image)
+        return give_image(publishing, &old, &row, target, why);
     TRY(check_same(&old, &row, target->name, why));
     publishing->out->confirmed += old.listing != row.listing;
     return app_db_failed(
@@ -275,11 +297,16 @@ static enum err take_file(struct publishing *publishing, const struct tuf_target
 static enum err take_target(void *self, const struct tuf_target *target, struct why *why)
 {
     struct publishing *publishing = self;
+    bool taken = false;
 
+    if (target->has_artifact)
+        TRY(publish_artifact(publishing, target, &taken, why));
+    if (taken)
+        return ERR_OK;
     if (!target->has_facts)
         return take_file(publishing, target, why);
     if (publishing->fresh) {
-        TRY(check_blob(publishing, target, why));
+        TRY(publish_check_blob(publishing, target, why));
         TRY(check_chunk_list(publishing, target, why));
     }
     return add_or_confirm(publishing, target, why);

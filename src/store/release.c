@@ -149,7 +149,8 @@ enum err store_release_key(struct db *db, int64_t tenant, int64_t id, struct buf
 enum err store_release_next_listing(struct db *db, int64_t tenant, uint32_t *out)
 {
     db_query(db, "SELECT 1 + max((SELECT coalesce(max(listing), 0) FROM release WHERE tenant = $1),"
-                 " (SELECT coalesce(max(listing), 0) FROM listed_file WHERE tenant = $1))");
+                 " (SELECT coalesce(max(listing), 0) FROM listed_file WHERE tenant = $1),"
+                 " (SELECT coalesce(max(listing), 0) FROM artifact WHERE tenant = $1))");
     db_bind_int(db, tenant);
     TRY(db_one(db));
     *out = (uint32_t)db_column_int(db, 0);

@@ -15,6 +15,7 @@
 #include "base/why.h"
 #include "crypto/digest.h"
 #include "format/release.h"
+#include "trust/artifact_json.h"
 #include "trust/tuf_bytes.h"
 
 enum tuf_role {
@@ -129,6 +130,8 @@ struct tuf_target {
     struct tuf_file file; /* version is 0 */
     bool has_facts;       /* false for a chunk list and other plain files */
     struct release_facts facts;
+    bool has_artifact; /* a file in the format of another client; never with facts */
+    struct artifact_facts artifact;
 };
 
 /* ERR_NOT_FOUND: no such target; ERR_CORRUPT, ERR_TOO_BIG: its facts are bad. */

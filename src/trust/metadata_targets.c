@@ -24,6 +24,13 @@ static enum err read_target(const char *name, const json_t *entry, struct tuf_ta
     if (err != ERR_OK && err != ERR_NOT_FOUND)
         return say_where(why, err, "target %s", target.name);
     target.has_facts = err == ERR_OK;
+    err = artifact_from_custom(json_object_get(entry, "custom"), &target.artifact, why);
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        return say_where(why, err, "target %s", target.name);
+    target.has_artifact = err == ERR_OK;
+    if (target.has_facts && target.has_artifact)
+        return say(why, ERR_CORRUPT, NULL, "target %s is an image and an artifact in one",
+                   target.name);
     *out = target;
     return ERR_OK;
 }
@@ -155,6 +162,19 @@ static enum err check_covered(const struct acceptance *acceptance, const char *n
                acceptance->role);
 }
 
+static enum err accept_artifact(const struct tuf_target *target, struct why *why)
+{
+    char wanted[TARGET_NAME_SIZE_MAX + 1];
+    const char *file = strrchr(target->name, '/');
+
+    TRY(artifact_target_name(&target->artifact, file ? file + 1 : target->name, wanted, why));
+    if (strcmp(wanted, target->name) != 0)
+        return say(why, ERR_CORRUPT, NULL, "target %s should be named %s", target->name, wanted);
+    if (!target->file.has_length || !target->file.has_sha256)
+        return say(why, ERR_CORRUPT, NULL, "target %s has no length or no sha256", target->name);
+    return ERR_OK;
+}
+
 static enum err accept_target(void *self, const struct tuf_target *target, struct why *why)
 {
     struct acceptance *acceptance = self;
@@ -162,6 +182,8 @@ static enum err accept_target(void *self, const struct tuf_target *target, struc
     char release[sizeof acceptance->release];
 
     TRY(check_covered(acceptance, target->name, why));
+    if (target->has_artifact)
+        return accept_artifact(target, why);
     if (!target->has_facts)
         return ERR_OK;
     (void)snprintf(release, sizeof release, "%s/%s/", facts->product, facts->version);

@@ -124,6 +124,19 @@ enum err repository_add_release(struct repository_edit *edit,
                                 const struct repository_release *release, struct tuf_target *out,
                                 struct why *why) MUST_USE;
 
+/* A file in the format of another client, for the same product and version as the image, or
+ * instead of one. */
+struct repository_artifact {
+    const char *path;
+    const char *file; /* its name as a target's last part; NULL: that of `path` */
+    struct artifact_facts facts;
+};
+
+/* Copy it into blobs/ and list it. ERR_CONFLICT: the name is taken by something else. */
+enum err repository_add_artifact(struct repository_edit *edit,
+                                 const struct repository_artifact *artifact, struct tuf_target *out,
+                                 struct why *why) MUST_USE;
+
 /* Take a release's targets out of the list they are in; its blobs stay. ERR_NOT_FOUND. */
 enum err repository_remove_release(struct repository_edit *edit, const char *product,
                                    const char *version, struct why *why) MUST_USE;

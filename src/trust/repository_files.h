@@ -45,6 +45,10 @@ enum err repository_store_blob(const char *dir, struct span bytes, struct why *w
 enum err repository_role_for(const char *dir, const char *target, const char *exactly,
                              char role[REPOSITORY_NAME_SIZE], struct why *why) MUST_USE;
 
+/* That no list has another target of this name; *listed: one has exactly this. Fills edit->role. */
+enum err repository_check_target_free(struct repository_edit *edit, const char *name,
+                                      const json_t *entry, bool *listed, struct why *why) MUST_USE;
+
 /* Whether these keys can be a role's. */
 enum err repository_check_role(const char *role, const struct repository_role *keys,
                                struct why *why) MUST_USE;

@@ -231,6 +231,11 @@ static void note_role(struct wanted *wanted, const char *role)
     (void)snprintf(wanted->role, sizeof wanted->role, "%s", role);
 }
 
+static bool is_artifact(const json_t *entry)
+{
+    return json_object_get(json_object_get(entry, "custom"), ARTIFACT_JSON_KEY) != NULL;
+}
+
 static enum err check_list(void *self, const char *role, const json_t *targets, struct why *why)
 {
     struct wanted *wanted = self;
@@ -246,9 +251,11 @@ static enum err check_list(void *self, const char *role, const json_t *targets, 
         return say(why, ERR_CONFLICT, NULL,
                    "%s is listed already, as something else; a version is never reused",
                    wanted->name);
-    for (; i; i = json_object_iter_next((json_t *)(uintptr_t)targets, i)) {
+    for (; i && wanted->product; i = json_object_iter_next((json_t *)(uintptr_t)targets, i)) {
         const char *other = json_object_iter_key(i);
 
+        if (is_artifact(json_object_iter_value(i)))
+            continue; /* stands beside any image */
         if (in_release(other, wanted->product, wanted->version))
             return say(why, ERR_CONFLICT, NULL, "%s %s has an image already: %s", wanted->product,
                        wanted->version, other);
@@ -271,6 +278,19 @@ static enum err check_version_free(struct repository_edit *edit, const char *nam
         return ERR_OK;
     }
     return repository_role_for(edit->dir, name, NULL, edit->role, why);
+}
+
+enum err repository_check_target_free(struct repository_edit *edit, const char *name,
+                                      const json_t *entry, bool *listed, struct why *why)
+{
+    struct wanted wanted = {.name = name, .entry = entry};
+
+    TRY(for_each_list(edit->dir, check_list, &wanted, why));
+    *listed = wanted.listed;
+    if (!wanted.listed)
+        return repository_role_for(edit->dir, name, NULL, edit->role, why);
+    memcpy(edit->role, wanted.role, sizeof edit->role);
+    return ERR_OK;
 }
 
 static json_t *image_entry(const struct release_facts *facts)
