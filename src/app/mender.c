@@ -56,7 +56,8 @@ static enum err find_tenant(struct entry *entry)
     return ERR_OK;
 }
 
-static enum err register_device(struct entry *entry, struct why *why)
+static enum err register_device(struct entry *entry, enum device_status status, const char *person,
+                                struct why *why)
 {
     char actor[ACTOR_SIZE_MAX];
     struct foreign_order order = {.tenant = entry->tenant,
@@ -65,8 +66,8 @@ static enum err register_device(struct entry *entry, struct why *why)
                                   .external = span_of(entry->external),
                                   .product = "",
                                   .hardware = "",
-                                  .status = DEVICE_PENDING,
-                                  .actor = actor};
+                                  .status = status,
+                                  .actor = person ? person : actor};
 
     (void)snprintf(actor, sizeof actor, "device:%s", entry->name);
     return foreign_register(entry->app, &order, entry->now, entry->call, why);
@@ -80,7 +81,7 @@ static enum err find_device(struct entry *entry, struct why *why)
 
     call->call.now = entry->now;
     if (err == ERR_NOT_FOUND)
-        return register_device(entry, why);
+        return register_device(entry, DEVICE_PENDING, NULL, why);
     if (err == ERR_OK)
         err = store_device_get(entry->app->db, entry->tenant, call->foreign.device,
                                &call->call.device);
@@ -112,6 +113,21 @@ static enum err accept_with_device(struct entry *entry)
     return store_foreign_credential_save(entry->app->db, own);
 }
 
+static enum err add_key(struct entry *entry, enum device_status status)
+{
+    struct foreign_credential_row *row = &entry->call->credential;
+
+    *row = (struct foreign_credential_row){.tenant = entry->tenant,
+                                           .device = entry->call->call.device.id,
+                                           .kind = FOREIGN_KEY,
+                                           .status = status,
+                                           .key_size = entry->proof->key.size,
+                                           .created = entry->now};
+    sha256_of(entry->proof->key, row->sha256);
+    memcpy(row->key, entry->proof->key.at, entry->proof->key.size);
+    return store_foreign_credential_add(entry->app->db, row);
+}
+
 /* A key of its own that is new waits for an operator. */
 static enum err find_key(struct entry *entry, struct why *why)
 {
@@ -130,15 +146,7 @@ static enum err find_key(struct entry *entry, struct why *why)
         return app_db_failed(entry->app, err, why);
     if (entry->proof->key.size > sizeof row->key)
         return say(why, ERR_TOO_BIG, "pubkey", "the key is too long");
-    *row = (struct foreign_credential_row){.tenant = entry->tenant,
-                                           .device = device,
-                                           .kind = FOREIGN_KEY,
-                                           .status = DEVICE_PENDING,
-                                           .key_size = entry->proof->key.size,
-                                           .created = entry->now};
-    memcpy(row->sha256, sha256, DIGEST_SIZE);
-    memcpy(row->key, entry->proof->key.at, entry->proof->key.size);
-    err = store_foreign_credential_add(entry->app->db, row);
+    err = add_key(entry, DEVICE_PENDING);
     if (err == ERR_TOO_BIG)
         return say(why, ERR_AGAIN, NULL, "too many keys of this device wait for an operator");
     TRY(app_db_failed(entry->app, err, why));
@@ -205,4 +213,30 @@ enum err mender_authenticate(struct app *app, const struct mender_proof *proof, 
     if (!*accepted)
         return say(why, ERR_OK, NULL, "%s", refusal_of(device, key));
     return note_session(&entry);
+}
+
+enum err mender_preauthorize(struct app *app, const struct mender_invitation *invitation,
+                             struct utc now, int64_t *device, struct why *why)
+{
+    struct mender_proof proof = {.identity = invitation->identity, .key = invitation->key};
+    struct foreign_call *call = calloc(1, sizeof *call);
+    struct entry entry = {.app = app, .proof = &proof, .call = call, .now = now};
+    enum err err;
+
+    CHECK(call && invitation->key.size <= FOREIGN_KEY_SIZE_MAX);
+    entry.tenant = invitation->tenant;
+    mender_external(proof.identity, entry.external);
+    make_name(&entry);
+    call->call.now = now;
+    err = store_foreign_find(app->db, entry.tenant, PROTOCOL_MENDER, span_of(entry.external),
+                             &call->foreign);
+    if (err == ERR_OK)
+        err = say(why, ERR_CONFLICT, NULL, "the device exists");
+    else if (err == ERR_NOT_FOUND)
+        err = register_device(&entry, DEVICE_ACTIVE, invitation->actor, why);
+    if (err == ERR_OK)
+        err = app_db_failed(app, add_key(&entry, DEVICE_ACTIVE), why);
+    *device = call->call.device.id;
+    free(call);
+    return err;
 }

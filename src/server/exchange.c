@@ -111,6 +111,8 @@ void exchange_close(struct exchange *exchange)
         (void)close(exchange->pages.fd);
     if (exchange->upload.present)
         (void)unlink(exchange->upload.path); /* gone already when a handler took it */
+    if (exchange->work)
+        exchange->work_close(exchange->work);
     free(exchange->reply.body);
     free(exchange);
 }

@@ -148,6 +148,9 @@ struct exchange {
     struct stats *stats; /* counters of the whole process; NULL in tests */
     bool parked;         /* of the engine: it is to be handled again */
     bool secure;         /* it came over TLS */
+    /* A handler's own, from turn to turn; closed with the exchange. */
+    void *work;
+    void (*work_close)(void *work);
     uint8_t text[];      /* what the request's spans point into */
 };
 

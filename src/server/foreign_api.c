@@ -4,8 +4,12 @@
 
 #include "server/hawkbit_api.h"
 #include "server/hawkbit_rest.h"
+#include "server/mender_api.h"
+#include "server/mender_manage.h"
 
 static const struct foreign_api *const protocols[] = {
+    &foreign_mender,
+    &foreign_mender_manage,
     &foreign_hawkbit,
     &foreign_hawkbit_rest,
     NULL, /* the end */
