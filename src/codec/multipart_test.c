@@ -11,6 +11,14 @@
 
 #define TYPE "multipart/form-data; boundary=xyz"
 
+static void add(char *trace, const char *text, size_t size)
+{
+    size_t at = strlen(trace);
+
+    memcpy(trace + at, text, size);
+    trace[at + size] = '\0';
+}
+
 /* "size=12;file=...;" and "." at the end when it was complete. */
 static enum err trace(const char *type, const char *body, size_t piece, char *out)
 {
@@ -27,15 +35,17 @@ static enum err trace(const char *type, const char *body, size_t piece, char *ou
 
         while (event != MULTIPART_MORE) {
             TRY(multipart_step(&multipart, &in, &event, &data));
-            if (event == MULTIPART_PART)
-                strcat(strcat(out, multipart.name), "=");
+            if (event == MULTIPART_PART) {
+                add(out, multipart.name, strlen(multipart.name));
+                add(out, "=", 1);
+            }
             if (event == MULTIPART_DATA)
-                strncat(out, (const char *)data.at, data.size);
+                add(out, (const char *)data.at, data.size);
             if (event == MULTIPART_DONE)
-                strcat(out, ";");
+                add(out, ";", 1);
         }
     }
-    strcat(out, multipart_is_complete(&multipart) ? "." : "");
+    add(out, ".", multipart_is_complete(&multipart));
     return ERR_OK;
 }
 

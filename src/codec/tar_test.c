@@ -22,6 +22,14 @@ static void make(uint8_t archive[ARCHIVE_SIZE])
     assert_int_equal(tar_header(&b, archive + 2 * (size_t)TAR_BLOCK_SIZE), ERR_OK);
 }
 
+static void add(char *trace, const char *text, size_t size)
+{
+    size_t at = strlen(trace);
+
+    memcpy(trace + at, text, size);
+    trace[at + size] = '\0';
+}
+
 /* "a.txt=hello;data/b=;" */
 static enum err read_all(const uint8_t *archive, size_t size, size_t piece, char *trace,
                          bool *complete)
@@ -37,12 +45,14 @@ static enum err read_all(const uint8_t *archive, size_t size, size_t piece, char
 
         while (event != TAR_MORE) {
             TRY(tar_step(&tar, &in, &event, &data));
-            if (event == TAR_ENTRY)
-                strcat(strcat(trace, tar.name), "=");
+            if (event == TAR_ENTRY) {
+                add(trace, tar.name, strlen(tar.name));
+                add(trace, "=", 1);
+            }
             if (event == TAR_DATA)
-                strncat(trace, (const char *)data.at, data.size);
+                add(trace, (const char *)data.at, data.size);
             if (event == TAR_DONE)
-                strcat(trace, ";");
+                add(trace, ";", 1);
         }
     }
     *complete = tar_is_complete(&tar);
