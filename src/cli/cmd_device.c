@@ -30,6 +30,7 @@ static void device_row(struct table *table, const json_t *device, int64_t now_s)
     char age[AGE_SIZE], tags[512];
 
     table_cell(table, field_text(device, "name"));
+    table_cell(table, field_text(device, "protocol"));
     table_cell_format(table, "%s%s", field_text(device, "status"),
                       field_bool(device, "hold") ? ", hold" : "");
     table_cell(table, *version ? version : field_text(running, "version"));
@@ -45,8 +46,8 @@ static void device_row(struct table *table, const json_t *device, int64_t now_s)
 
 int cmd_device_list(struct cli *cli)
 {
-    static const char *const columns[] = {"NAME", "STATUS",     "RUNNING", "HARDWARE",
-                                          "SEEN", "ASSIGNMENT", "TAGS"};
+    static const char *const columns[] = {"NAME",     "PROTOCOL", "STATUS",     "RUNNING",
+                                          "HARDWARE", "SEEN",     "ASSIGNMENT", "TAGS"};
     struct api_path path = api_path("/devices");
     struct table *table;
     json_t *items, *item;
@@ -83,6 +84,18 @@ static void print_attributes(struct cli *cli, const json_t *attributes)
     }
 }
 
+/* What stands behind the outcome, in words; "": there is none yet. */
+static const char *proof_text(const char *proof)
+{
+    if (strcmp(proof, "claimed") == 0)
+        return "claims success, and has not proven it";
+    if (strcmp(proof, "running") == 0)
+        return "runs the release";
+    if (strcmp(proof, "returned") == 0)
+        return "came back after its claim";
+    return strcmp(proof, "soaked") == 0 ? "has stood by its claim" : "";
+}
+
 static void print_device(struct cli *cli, const json_t *device)
 {
     const json_t *running = json_object_get(device, "running");
@@ -91,6 +104,9 @@ static void print_device(struct cli *cli, const json_t *device)
 
     output_pair(cli, "name", field_text(device, "name"));
     output_pair(cli, "status", field_text(device, "status"));
+    output_pair(cli, "protocol", field_text(device, "protocol"));
+    output_pair(cli, "external name", field_text(device, "external"));
+    output_pair(cli, "says it runs", field_text(device, "runs"));
     output_pair(cli, "hold", field_bool(device, "hold") ? "yes, gets no updates" : "");
     output_pair(cli, "running", field_text(running, "release"));
     output_pair(cli, "version", field_text(running, "version"));
@@ -106,6 +122,7 @@ static void print_device(struct cli *cli, const json_t *device)
                        field_text(assignment, "state"), field_text(assignment, "release"),
                        field_text(assignment, "rollout_name"), field_int(assignment, "percent"));
         output_pair(cli, "assignment", text);
+        output_pair(cli, "proof", proof_text(field_text(assignment, "proof")));
         output_pair(cli, "error", field_text(assignment, "detail"));
     }
     (void)fputs("attributes:\n", cli->out);

@@ -323,10 +323,34 @@ int cmd_release_publish(struct cli *cli)
 
 /* ---- what is there ---- */
 
+/* It came in through the API of another system. */
+static bool is_unsigned(const json_t *release)
+{
+    const char *authority = field_text(release, "authority");
+
+    return *authority != '\0' && strcmp(authority, "signers") != 0;
+}
+
+/* "image swu mender": what there is of it. */
+static const char *formats_of(const json_t *release, char *to, size_t size)
+{
+    struct buf buf = buf_over(to, size);
+    const json_t *item;
+    size_t index;
+
+    buf_text(&buf, *field_text(release, "target") ? "image" : "");
+    json_array_foreach(json_object_get(release, "artifacts"), index, item)
+    {
+        buf_text(&buf, buf.size > 0 ? " " : "");
+        buf_text(&buf, field_text(item, "format"));
+    }
+    return buf_finish_text(&buf);
+}
+
 int cmd_release_list(struct cli *cli)
 {
-    static const char *const columns[] = {"RELEASE", "KIND",      "HARDWARE",
-                                          "SIZE",    "PUBLISHED", "NOTE"};
+    static const char *const columns[] = {"RELEASE",   "KIND", "HARDWARE", "SIZE",
+                                          "PUBLISHED", "NOTE", "ARTIFACTS"};
     struct api_path path = api_path("/releases");
     struct table *table;
     json_t *items, *item;
@@ -340,8 +364,8 @@ int cmd_release_list(struct cli *cli)
     table = table_open(columns, COUNT_OF(columns));
     json_array_foreach(items, index, item)
     {
-        char size[QUANTITY_TEXT_SIZE], hardware[512];
-        bool missing = !field_bool(item, "blob_present");
+        char size[QUANTITY_TEXT_SIZE], hardware[512], formats[128];
+        bool missing = *field_text(item, "target") && !field_bool(item, "blob_present");
         bool keyless = field_bool(item, "sealed") && !field_bool(item, "content_key_present");
 
         table_cell(table, field_text(item, "release"));
@@ -352,12 +376,32 @@ int cmd_release_list(struct cli *cli)
         table_cell(table, field_bool(item, "withdrawn") ? "withdrawn"
                           : missing                     ? "image missing"
                           : keyless                     ? "content key missing"
+                          : is_unsigned(item)           ? "not signed"
                                                         : NULL);
+        table_cell(table, formats_of(item, formats, sizeof formats));
     }
     table_print(table, cli->out);
     table_close(table);
     json_decref(items);
     return CODE_OK;
+}
+
+/* "swu box.swu", a line each. */
+static void print_artifacts(struct cli *cli, const json_t *list)
+{
+    char text[512], hardware[256];
+    const json_t *item;
+    size_t index;
+
+    json_array_foreach(list, index, item)
+    {
+        (void)snprintf(
+            text, sizeof text, "%s %s, %" PRId64 " bytes, for %s%s", field_text(item, "format"),
+            field_text(item, "file"), field_int(item, "length"),
+            *field_joined(item, "hardware", hardware, sizeof hardware) ? hardware : "any hardware",
+            field_bool(item, "withdrawn") ? ", withdrawn" : "");
+        output_pair(cli, "artifact", text);
+    }
 }
 
 static void print_number(struct cli *cli, const char *name, int64_t number)
@@ -399,7 +443,12 @@ int cmd_release_show(struct cli *cli)
                 *field_joined(release, "from", text, sizeof text) ? text : "anything");
     output_pair(cli, "published", field_text(release, "published_at"));
     output_pair(cli, "withdrawn", field_bool(release, "withdrawn") ? "yes" : "");
-    output_pair(cli, "image", field_bool(release, "blob_present") ? "" : "missing on the server");
+    if (*field_text(release, "target"))
+        output_pair(cli, "image",
+                    field_bool(release, "blob_present") ? "" : "missing on the server");
+    if (is_unsigned(release))
+        output_pair(cli, "authority", field_text(release, "authority"));
+    print_artifacts(cli, json_object_get(release, "artifacts"));
     json_decref(release);
     return CODE_OK;
 }

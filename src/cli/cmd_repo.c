@@ -12,6 +12,7 @@
 #include "cli/staged.h"
 #include "cli/table.h"
 #include "codec/hex.h"
+#include "fleet/protocol.h"
 #include "os/clock.h"
 #include "os/say.h"
 #include "trust/repository.h"
@@ -223,13 +224,12 @@ static enum err copy_name(struct cli *cli, const char *option, char *to, size_t 
     return ERR_OK;
 }
 
-static enum err copy_hardware(struct cli *cli, struct release_facts *facts, struct why *why)
+static enum err copy_hardware(struct cli *cli, char (*to)[NAME_SIZE_MAX + 1], uint32_t *copied,
+                              struct why *why)
 {
     size_t count;
     const char *const *names = options_list(&cli->options, "hardware", &count);
 
-    if (count == 0)
-        return say(why, ERR_INVALID, "hardware", "give --hardware: what the image runs on");
     if (count > HARDWARE_MAX)
         return say(why, ERR_INVALID, "hardware", "a release lists at most %u hardware names",
                    HARDWARE_MAX);
@@ -237,9 +237,9 @@ static enum err copy_hardware(struct cli *cli, struct release_facts *facts, stru
         if (strlen(names[i]) > NAME_SIZE_MAX)
             return say(why, ERR_INVALID, "hardware", "\"%.40s\" is longer than %u bytes", names[i],
                        NAME_SIZE_MAX);
-        (void)snprintf(facts->hardware[i], sizeof facts->hardware[i], "%s", names[i]);
+        (void)snprintf(to[i], NAME_SIZE_MAX + 1, "%s", names[i]);
     }
-    facts->hardware_count = (uint32_t)count;
+    *copied = (uint32_t)count;
     return ERR_OK;
 }
 
@@ -265,14 +265,21 @@ static enum err copy_bases(struct cli *cli, struct release_facts *facts, struct 
     return ERR_OK;
 }
 
+static enum release_kind read_kind(struct cli *cli)
+{
+    return strcmp(options_text(&cli->options, "kind"), "security") == 0 ? RELEASE_SECURITY
+                                                                        : RELEASE_FEATURE;
+}
+
 static enum err read_facts(struct cli *cli, struct release_facts *facts, struct why *why)
 {
     TRY(copy_name(cli, "product", facts->product, sizeof facts->product, why));
     TRY(copy_name(cli, "version", facts->version, sizeof facts->version, why));
-    TRY(copy_hardware(cli, facts, why));
+    TRY(copy_hardware(cli, facts->hardware, &facts->hardware_count, why));
+    if (facts->hardware_count == 0)
+        return say(why, ERR_INVALID, "hardware", "give --hardware: what the image runs on");
     TRY(copy_bases(cli, facts, why));
-    facts->kind = strcmp(options_text(&cli->options, "kind"), "security") == 0 ? RELEASE_SECURITY
-                                                                               : RELEASE_FEATURE;
+    facts->kind = read_kind(cli);
     facts->security_version = (uint32_t)options_int(&cli->options, "security_version");
     facts->security_floor = (uint32_t)options_int(&cli->options, "security_floor");
     facts->release_counter = (uint32_t)options_int(&cli->options, "release_counter");
@@ -297,7 +304,68 @@ static enum err read_seal(struct cli *cli, struct repository_release *release, s
     return repository_seals(staged_dir(cli), release->facts.product, &release->seal, why);
 }
 
-int cmd_release_add(struct cli *cli)
+/* ---- artifacts of other clients ---- */
+
+static enum err copy_optional(struct cli *cli, const char *option, char *to, size_t size,
+                              struct why *why)
+{
+    return options_text(&cli->options, option) ? copy_name(cli, option, to, size, why) : ERR_OK;
+}
+
+/* A Mender client is known by its artifact_name alone. */
+static enum err read_artifact(struct cli *cli, struct artifact_facts *facts, struct why *why)
+{
+    enum artifact_format format;
+
+    TRY(copy_name(cli, "format", facts->format, sizeof facts->format, why));
+    if (artifact_format_parse(span_of(facts->format), &format) != ERR_OK)
+        return say(why, ERR_INVALID, "format", "\"%.40s\" is no format we know", facts->format);
+    TRY(copy_name(cli, "product", facts->product, sizeof facts->product, why));
+    TRY(copy_name(cli, "version", facts->version, sizeof facts->version, why));
+    TRY(copy_hardware(cli, facts->hardware, &facts->hardware_count, why));
+    TRY(copy_optional(cli, "runs_as", facts->runs_as, sizeof facts->runs_as, why));
+    TRY(copy_optional(cli, "part", facts->part, sizeof facts->part, why));
+    if (format == ARTIFACT_MENDER && facts->runs_as[0] == '\0')
+        return say(why, ERR_INVALID, "runs_as",
+                   "give --runs-as: the artifact_name inside the file");
+    facts->kind = read_kind(cli);
+    facts->security_version = (uint32_t)options_int(&cli->options, "security_version");
+    return ERR_OK;
+}
+
+static int add_artifact(struct cli *cli)
+{
+    struct repository_artifact artifact = {
+        .path = cli->args[0],
+        .file = options_text(&cli->options, "name"),
+    };
+    struct repository_edit edit = {.dir = staged_dir(cli),
+                                   .expires = staged_expiry(cli, "targets_expires")};
+    char digest[DIGEST_HEX_SIZE];
+    struct tuf_target target;
+    struct why why;
+    enum err err;
+
+    why_clear(&why);
+    err = read_artifact(cli, &artifact.facts, &why);
+    if (err == ERR_OK)
+        err = repository_add_artifact(&edit, &artifact, &target, &why);
+    if (err != ERR_OK)
+        return complain_why(cli, err, &why);
+    hex_print((struct span){target.file.sha256, DIGEST_SIZE}, digest);
+    if (cli->json)
+        return output_json(cli,
+                           json_pack("{s:s, s:s, s:I, s:s, s:s}", "target", target.name, "sha256",
+                                     digest, "length", (json_int_t)target.file.length, "release",
+                                     target.artifact.version, "format", target.artifact.format));
+    output_pair(cli, "target", target.name);
+    output_pair(cli, "format", target.artifact.format);
+    output_pair(cli, "digest", digest);
+    (void)fprintf(cli->out, "%-19s%" PRIu64 " bytes\n", "length:", target.file.length);
+    return staged_report(cli, edit.role);
+}
+
+static int add_image(struct cli *cli)
 {
     struct repository_release release = {
         .image = cli->args[0],
@@ -330,6 +398,13 @@ int cmd_release_add(struct cli *cli)
     if (release.seal)
         output_pair(cli, "sealed", aead_kind_name(target.facts.sealed.alg));
     return staged_report(cli, edit.role);
+}
+
+int cmd_release_add(struct cli *cli)
+{
+    bool image = strcmp(options_text(&cli->options, "format"), "image") == 0;
+
+    return image ? add_image(cli) : add_artifact(cli);
 }
 
 int cmd_release_remove(struct cli *cli)

@@ -120,12 +120,28 @@ static const struct option_spec release_add_options[] = {
     {"cipher", 0, OPTION_TEXT, "chacha20-poly1305", 0, 0, "chacha20-poly1305|aes-256-gcm", "How a sealed image is encrypted"},
     {"from", 0, OPTION_LIST, NULL, 0, 0, "VERSION", "May be applied on this version, or image digest, only; repeat for several"},
     {"name", 0, OPTION_TEXT, NULL, 0, 0, "FILE", "File name in the repository; without it that of the image"},
+    {"format", 'f', OPTION_TEXT, "image", 0, 0, "image|swu|raucb|mender|file", "What the file is: an image for our agents, or an artifact for another client"},
+    {"runs_as", 0, OPTION_TEXT, NULL, 0, 0, "NAME", "Of an artifact: what a device that runs it calls itself, as a Mender artifact_name; without it the version"},
+    {"part", 0, OPTION_TEXT, NULL, 0, 0, "NAME", "Of an artifact for hawkBit clients: the part of the device it is for, such as os"},
     ROW_TARGETS_EXPIRES,
 };
 static const struct option_spec list_options[] = {ROW_LIMIT};
 static const struct option_spec device_list_options[] = {
     {"status", 's', OPTION_TEXT, NULL, 0, 0, "pending|active|rejected|revoked", "Only devices of this status"},
     ROW_LIMIT,
+};
+#define ROW_OWN_TOKEN {"token", 0, OPTION_TEXT, NULL, 0, 0, "TOKEN", "A token that exists already; without it one is drawn"}
+static const struct option_spec device_add_options[] = {
+    {"protocol", 0, OPTION_TEXT, NULL, 0, 0, "hawkbit|mender", "What its client speaks"},
+    {"external", 0, OPTION_TEXT, NULL, 0, 0, "ID", "What its client calls it, such as a hawkBit controller id; without it NAME"},
+    {"product", 'p', OPTION_TEXT, NULL, 0, 0, "NAME", "Its product, until it says otherwise"},
+    {"hardware", 'H', OPTION_TEXT, NULL, 0, 0, "NAME", "Its hardware, until it says otherwise"},
+    ROW_OWN_TOKEN,
+};
+static const struct option_spec device_token_options[] = {ROW_OWN_TOKEN};
+static const struct option_spec gateway_new_options[] = {
+    {"selector", 's', OPTION_TEXT, NULL, 0, 0, "SELECTOR", "Devices it may speak for; without it all"},
+    ROW_OWN_TOKEN,
 };
 static const struct option_spec device_tag_options[] = {
     {"remove", 0, OPTION_FLAG, NULL, 0, 0, NULL, "Take the tags away instead of adding them"},
@@ -305,7 +321,8 @@ const struct command commands[] = {
 
     {.noun = "release", .verb = "add", .args = "IMAGE", .args_min = 1, .args_max = 1, .args_are_files = true,
      .help = "Put an image into the repository as a release",
-     .more = "Computes the digests, stages the release list with the new release and waits for signatures. Nothing is sent.\n",
+     .more = "Computes the digests, stages the release list with the new release and waits for signatures. Nothing is sent. "
+             "With --format other than image, the file is an artifact for devices of another client: of a release that has an image, or of one that has none.\n",
      OPTIONS(release_add_options), .run = cmd_release_add},
     {.noun = "release", .verb = "remove", .args = "PRODUCT@VERSION", .args_min = 1, .args_max = 1,
      .help = "Take a release out of the staged list", .more = "Sign and publish the list for it to count.\n",
@@ -329,6 +346,11 @@ const struct command commands[] = {
     {.noun = "device", .verb = "list", .args = "[SELECTOR]", .args_max = 1, .help = "List devices",
      .more = "  slipway device list 'hw = \"a\" and site in (\"oslo\", \"rome\") and version < 2.1'\n",
      OPTIONS(device_list_options), .run = cmd_device_list},
+    {.noun = "device", .verb = "add", .args = "NAME", .args_min = 1, .args_max = 1, .help = "Register a device with another client",
+     .more = "A hawkbit device gets a token, which is printed once and cannot be had again. Devices with our own agent enrol by themselves.\n",
+     OPTIONS(device_add_options), .run = cmd_device_add},
+    {.noun = "device", .verb = "token", .args = "NAME", .args_min = 1, .args_max = 1, .help = "Make a new token for a hawkbit device",
+     .more = "The token before is worth nothing from now on.\n", OPTIONS(device_token_options), .run = cmd_device_token},
     {.noun = "device", .verb = "get", .args = "NAME", .args_min = 1, .args_max = 1, .help = "Print all that is known of a device", .more = "",
      .run = cmd_device_get},
     {.noun = "device", .verb = "explain", .args = "NAME", .args_min = 1, .args_max = 1,
@@ -401,6 +423,11 @@ const struct command commands[] = {
     {.noun = "rollout", .verb = "report", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "Print outcome, stages and failures", .more = "", .run = cmd_rollout_report},
     {.noun = "rollout", .verb = "devices", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "List the devices of a rollout and how far each is", .more = "",
      OPTIONS(rollout_devices_options), .run = cmd_rollout_devices},
+
+    {.noun = "gateway", .verb = "new", .args = "NAME", .args_min = 1, .args_max = 1, .help = "Make a token that may speak for many hawkbit devices",
+     .more = "The token is printed once and cannot be had again. Unknown devices that it names are registered.\n", OPTIONS(gateway_new_options), .run = cmd_gateway_new},
+    {.noun = "gateway", .verb = "list", .args = "", .help = "List gateway tokens", .more = "", OPTIONS(list_options), .run = cmd_gateway_list},
+    {.noun = "gateway", .verb = "revoke", .args = "ID...", .args_min = 1, .args_max = ARGS_MAX, .help = "End gateway tokens", .more = "", .run = cmd_gateway_revoke},
 
     {.noun = "token", .verb = "new", .args = "NAME", .args_min = 1, .args_max = 1, .help = "Make an API token",
      .more = "The token is printed once and cannot be had again.\n", OPTIONS(token_new_options), .run = cmd_token_new},
