@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 
 #include "base/check.h"
+#include "crypto/pem_openssl.h"
 
 /* The uncompressed point, by way of the PEM form: what kind of thing holds the private half is
  * key.h's business. */
@@ -22,7 +23,7 @@ static void p256_point(const struct key *key, uint8_t out[VERIFY_ES256_SIZE])
     CHECK(!text.overflow);
     bio = BIO_new_mem_buf(pem, (int)text.size);
     CHECK(bio);
-    pkey = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+    pkey = PEM_read_bio_PUBKEY(bio, NULL, pem_ask_nobody, NULL);
     BIO_free(bio);
     CHECK(pkey);
     /* A key that was read in compressed form says its point so, unless told otherwise. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "crypto/pem_openssl.h"
 
 struct public_key {
     EVP_PKEY *pkey;
@@ -44,7 +45,7 @@ static EVP_PKEY *read_pem(struct span pem)
     EVP_PKEY *pkey;
 
     CHECK(bio);
-    pkey = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+    pkey = PEM_read_bio_PUBKEY(bio, NULL, pem_ask_nobody, NULL);
     BIO_free(bio);
     return pkey;
 }

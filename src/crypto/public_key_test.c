@@ -10,6 +10,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "crypto/public_key.h"
 
@@ -236,6 +237,29 @@ static void test_points(void **state)
     }
 }
 
+/* OpenSSL would ask for it and wait for ever, whoever the key came from. */
+static void test_a_key_that_wants_a_passphrase(void **state)
+{
+    static const char pem[] = "-----BEGIN PUBLIC KEY-----\nProc-Type: 4,ENCRYPTED\n"
+                              "DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n"
+                              "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEfX0KqzbnZ3CkCqsd4oXwQ4XfE5cW\n"
+                              "-----END PUBLIC KEY-----\n";
+    int ends[2], input = dup(STDIN_FILENO);
+    struct public_key *key = NULL;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+    assert_int_equal(
+        public_key_from_pem(PUBLIC_KEY_ECDSA_P256_SHA256, SPAN_LITERAL(pem), &key, NULL),
+        ERR_CORRUPT);
+    if (input >= 0)
+        (void)dup2(input, STDIN_FILENO);
+    (void)close(input);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
 static void test_same(void **state)
 {
     EVP_PKEY *one = generate("RSA", NULL, 2048), *other = generate("RSA", NULL, 2048);
@@ -260,7 +284,7 @@ int main(void)
         cmocka_unit_test(test_every_scheme), cmocka_unit_test(test_schemes_are_kept_apart),
         cmocka_unit_test(test_any_salt),     cmocka_unit_test(test_keys_of_another_kind),
         cmocka_unit_test(test_bad_keys),     cmocka_unit_test(test_points),
-        cmocka_unit_test(test_same),
+        cmocka_unit_test(test_same),         cmocka_unit_test(test_a_key_that_wants_a_passphrase),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

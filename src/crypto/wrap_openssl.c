@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "crypto/equal.h"
 #include "crypto/hpke.h"
+#include "crypto/pem_openssl.h"
 #include "crypto/wipe.h"
 #include "crypto/wrap.h"
 
@@ -128,13 +129,6 @@ enum err wrap_key_generate(enum wrap_kind kind, struct wrap_key **out, struct wh
     return own(pkey, out, why);
 }
 
-/* Instead of asking the terminal for a password. */
-static int no_password(char *to, int size, int writing, void *self)
-{
-    (void)to, (void)size, (void)writing, (void)self;
-    return -1;
-}
-
 enum err wrap_key_from_pem(struct span pem, struct wrap_key **out, struct why *why)
 {
     EVP_PKEY *pkey;
@@ -145,7 +139,7 @@ enum err wrap_key_from_pem(struct span pem, struct wrap_key **out, struct why *w
     bio = BIO_new_mem_buf(pem.at, (int)pem.size);
     CHECK(bio);
     quiet_begin();
-    pkey = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+    pkey = PEM_read_bio_PrivateKey(bio, NULL, pem_ask_nobody, NULL);
     quiet_end();
     BIO_free(bio);
     return own(pkey, out, why);

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "crypto/key.h"
+#include "crypto/pem_openssl.h"
 #include "os/file.h"
 #include "os/say.h"
 
@@ -52,7 +53,7 @@ static EVP_PKEY *load_key(const struct identity *identity, struct why *why)
         return NULL;
     bio = BIO_new_mem_buf(bytes.at, (int)bytes.size);
     CHECK(bio);
-    key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+    key = PEM_read_bio_PrivateKey(bio, NULL, pem_ask_nobody, NULL);
     BIO_free(bio);
     file_bytes_free(&bytes);
     if (!key)
@@ -168,7 +169,7 @@ enum err identity_validity(const struct identity *identity, struct identity_vali
     TRY(file_read(identity->certificate_path, CERTIFICATE_SIZE_MAX, &bytes, why));
     bio = BIO_new_mem_buf(bytes.at, (int)bytes.size);
     CHECK(bio);
-    certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    certificate = PEM_read_bio_X509(bio, NULL, pem_ask_nobody, NULL);
     BIO_free(bio);
     file_bytes_free(&bytes);
     good = certificate && time_of(X509_get0_notBefore(certificate), &validity.begin) &&

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/check.h"
+#include "crypto/pem_openssl.h"
 #include "net/tls.h"
 #include "os/entropy.h"
 #include "os/file.h"
@@ -85,7 +86,7 @@ static enum err load_key(const char *path, EVP_PKEY **out, struct why *why)
 
     TRY(open_pem(path, &bytes, &bio, why));
     ERR_clear_error();
-    *out = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+    *out = PEM_read_bio_PrivateKey(bio, NULL, pem_ask_nobody, NULL);
     BIO_free(bio);
     OPENSSL_cleanse(bytes.at, bytes.size);
     file_bytes_free(&bytes);
@@ -99,7 +100,7 @@ static enum err load_certificate(const char *path, X509 **out, struct why *why)
 
     TRY(open_pem(path, &bytes, &bio, why));
     ERR_clear_error();
-    *out = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    *out = PEM_read_bio_X509(bio, NULL, pem_ask_nobody, NULL);
     BIO_free(bio);
     file_bytes_free(&bytes);
     return *out ? ERR_OK : tls_failed(why, ERR_CORRUPT, path);
