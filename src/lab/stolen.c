@@ -125,12 +125,16 @@ static bool steps_back(const struct stolen_release *runs)
     return !taken || (runs && taken < runs);
 }
 
-static bool lacks_base(const struct stolen_release *runs)
+/* An older image, called a way back, needs none. */
+static bool lacks_base(const struct stolen_release *runs, bool install)
 {
+    const struct stolen_release *taken = stolen_find(&world.authority, world.deed.release->image);
     const struct release_facts *facts = &world.deed.release->manifest.facts;
 
-    return facts->bases_count > 0 && (!runs || !span_equal(span_of(facts->bases[0].version),
-                                                           span_of(runs->manifest.facts.version)));
+    if (facts->bases_count == 0 || (!install && (!runs || taken <= runs)))
+        return false;
+    return !runs ||
+           !span_equal(span_of(facts->bases[0].version), span_of(runs->manifest.facts.version));
 }
 
 static bool too_old(bool install)
@@ -148,8 +152,8 @@ static void look_at_accepted(void)
     bool install = world.deed.mandate.action == MANDATE_INSTALL;
 
     world.figures->accepted++;
-    if (world.deed.wrong != 0 || too_old(install) ||
-        (install && (steps_back(runs) || lacks_base(runs))))
+    if (world.deed.wrong != 0 || too_old(install) || (install && steps_back(runs)) ||
+        lacks_base(runs, install))
         note(&world.figures->wrongly_taken);
 }
 
