@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/deeds.h"
+#include "app/judge.h"
 #include "app/mender.h"
 #include "app/pace.h"
 #include "app/publish.h"
@@ -91,6 +92,7 @@ void app_close(struct app *app)
     free(app->dirty);
     app_forget_tenants(app);
     survey_forget_all(app);
+    judges_close(app);
     pace_close(app->proofs);
     pace_close(app->asked);
     app->proofs = app->asked = NULL;
@@ -112,6 +114,7 @@ enum err app_begin(struct app *app, struct why *why)
     CHECK(app->dirty_count == 0);
     app->dirty_mark = 0;
     app->refusals_new = app->refusals_mark = (struct app_refusals){0};
+    judges_mark(app);
     app->refusal.set = false;
     app->walk_left = SURVEY_SLICE;
     app->unfinished = app->more = false;
@@ -134,6 +137,7 @@ enum err app_savepoint(struct app *app)
 {
     app->dirty_mark = app->dirty_count;
     app->refusals_mark = app->refusals_new;
+    judges_mark(app);
     app->unfinished = false;
     return db_savepoint(app->db);
 }
@@ -162,6 +166,7 @@ enum err app_undo(struct app *app)
 {
     app->dirty_count = app->dirty_mark;
     app->refusals_new = app->refusals_mark;
+    judges_undo(app);
     return db_undo(app->db);
 }
 
@@ -199,6 +204,7 @@ void app_settled(struct app *app, bool committed)
 {
     if (!committed)
         doubt_policies(app);
+    judges_settle(app, committed);
     if (committed) {
         count_refusals(app);
         for (size_t i = 0; i < app->dirty_count; i++)

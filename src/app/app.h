@@ -28,6 +28,7 @@
 struct key;    /* crypto/key.h */
 struct policy; /* trust/policy.h */
 struct survey; /* app/survey.h */
+struct judge;  /* app/judge.h */
 struct pace;   /* app/pace.h */
 
 /* What the fronts are told of a device, to answer its quiet polls without the engine. */
@@ -170,6 +171,11 @@ struct app_refusals {
     uint64_t count[REFUSAL_COUNT];
 };
 
+/* Answers of judges that went into a journal, by enum risk_answer. */
+struct app_judged {
+    uint64_t count[7]; /* RISK_ANSWER_COUNT */
+};
+
 /* Remembered by a story that fails, written by app_refused(). */
 struct app_refusal {
     bool set, stranger;
@@ -214,6 +220,10 @@ struct app {
 
     /* Since the start: those that are durable, and of the batch, and as it was at the savepoint. */
     struct app_refusals refusals, refusals_new, refusals_mark;
+    struct app_judged judged, judged_new, judged_mark;
+
+    struct judge *judges[16]; /* JUDGES_MAX, see app/judge.h */
+    uint64_t judge_uses;
 
     /* Long walks over the fleet go on in slices, see app/survey.h. */
     struct survey *surveys[16]; /* SURVEYS_MAX */

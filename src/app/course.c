@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/deeds.h"
+#include "app/judge.h"
 #include "app/survey.h"
 #include "base/check.h"
 #include "os/say.h"
@@ -76,11 +77,12 @@ enum err course_attach(struct app *app, const struct assignment_row *row)
 
 /* When the tick must look at it again. A device that keeps talking moves its deadline without
  * a write here; the tick then finds that out. */
-struct utc course_look_at(const struct assignment_row *row, const struct rollout_row *rollout)
+struct utc course_look_at(const struct assignment_row *row, const struct rollout_row *rollout,
+                          uint32_t deadline_s)
 {
     struct utc due, soaked;
 
-    if (!assignment_due(&row->assignment, rollout->rollout.plan.deadline_s, &due))
+    if (!assignment_due(&row->assignment, deadline_s, &due))
         due.ms = 0;
     if (assignment_soaked(&row->assignment,
                           rollout_claim_soak_s(&rollout->rollout, row->assignment.stage),
@@ -126,9 +128,12 @@ static enum err displace(struct course *course, const struct assignment_row *row
 static enum err keep(struct course *course, struct assignment_row *row,
                      const struct assignment_change *change)
 {
+    uint32_t deadline_s;
     int64_t before;
 
-    row->look = course_look_at(row, course->row);
+    TRY(judge_deadline(course->app, course->row, row, course->row->rollout.plan.deadline_s,
+                       &deadline_s));
+    row->look = course_look_at(row, course->row, deadline_s);
     if (is_new_order(change))
         TRY(store_device_next_sequence(course->app->db, row->tenant, row->device, course->now,
                                        &row->sequence));
@@ -372,6 +377,8 @@ enum err course_event(struct app *app, struct rollout_row *row, enum rollout_eve
     struct rollout_event event = {.kind = kind, .now = order->now, .by_judge = order->by_judge};
     char action[48];
 
+    if (kind == ROLLOUT_EV_RESUME && judge_sits(row))
+        TRY(judge_resume(app, row, order->now, why));
     if (kind == ROLLOUT_EV_START || kind == ROLLOUT_EV_SELECTED) {
         TRY(app_db_failed(app, course_count(app, row, order->now, &event.count), why));
         app_scanned(app, order->now);
@@ -475,6 +482,44 @@ static enum err tell_world(struct course *course, const struct assignment_row *r
     return ERR_OK;
 }
 
+enum err course_judge(struct app *app, struct rollout_row *row, struct utc now)
+{
+    char sentence[JUDGE_SENTENCE_MAX];
+    const struct course_order order = {
+        .actor = "server", .reason = sentence, .now = now, .by_judge = true};
+    bool halts;
+
+    if (!judge_sits(row))
+        return ERR_OK;
+    TRY(judge_wants_halt(app, row, &halts, sentence));
+    return halts ? course_event(app, row, ROLLOUT_EV_HALT, &order, NULL) : ERR_OK;
+}
+
+/* Leave to flip needs the judge's, too. Whether the assignment can take it is asked first, because
+ * the judge counts it as given. */
+static enum err may_step(struct course *course, const struct assignment_row *row,
+                         const struct assignment_event *event, bool *may)
+{
+    const struct assignment_policy policy = rollout_policy(&course->row->rollout);
+    struct assignment probe = row->assignment;
+    struct assignment_change change;
+
+    *may = event->kind != ASSIGNMENT_EV_GRANT || !judge_sits(course->row);
+    if (*may || assignment_step(&probe, event, &policy, &change) != ERR_OK)
+        return ERR_OK;
+    return judge_ask(course->app, course->row, row, course->now, may);
+}
+
+/* What became of the device may stop the rollout. */
+static enum err hand_to_judge(struct course *course, const struct assignment_row *row,
+                              const struct assignment_change *change)
+{
+    if (!judge_sits(course->row))
+        return ERR_OK;
+    TRY(judge_outcome(course->app, course->row, row, change, course->now));
+    return course_judge(course->app, course->row, course->now);
+}
+
 enum err course_assignment(struct app *app, struct assignment_row *row,
                            const struct assignment_event *event, bool *changed, struct why *why)
 {
@@ -482,15 +527,20 @@ enum err course_assignment(struct app *app, struct assignment_row *row,
     struct assignment_change change;
     struct assignment_policy policy;
     struct rollout_row rollout;
+    bool may;
 
     *changed = false;
     TRY(app_db_failed(app, store_rollout_get(app->db, row->tenant, row->rollout, &rollout), why));
     course.row = &rollout;
     policy = rollout_policy(&rollout.rollout);
+    TRY(app_db_failed(app, may_step(&course, row, event, &may), why));
+    if (!may)
+        return ERR_OK;
     if (assignment_step(&row->assignment, event, &policy, &change) != ERR_OK)
         return ERR_OK;
     *changed = true;
     TRY(app_db_failed(app, keep(&course, row, &change), why));
     TRY(app_db_failed(app, tell_rollout(&course, &change), why));
-    return app_db_failed(app, tell_world(&course, row, &change), why);
+    TRY(app_db_failed(app, tell_world(&course, row, &change), why));
+    return app_db_failed(app, hand_to_judge(&course, row, &change), why);
 }

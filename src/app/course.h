@@ -21,13 +21,18 @@ enum err course_event(struct app *app, struct rollout_row *row, enum rollout_eve
                       const struct course_order *order, struct why *why) MUST_USE;
 
 /* Apply an event to an assignment, save it, and let its rollout know when it matters. *changed
- * is false when the state machine refuses the event (late, repeated): nothing is done then. */
+ * is false when the state machine refuses the event (late, repeated), or the rollout's judge gives
+ * no leave to flip (GRANT): nothing is done then. */
 enum err course_assignment(struct app *app, struct assignment_row *row,
                            const struct assignment_event *event, bool *changed,
                            struct why *why) MUST_USE;
 
 /* When the tick must look at it again, for silence or for a claim that has soaked; 0: never. */
-struct utc course_look_at(const struct assignment_row *row, const struct rollout_row *rollout);
+struct utc course_look_at(const struct assignment_row *row, const struct rollout_row *rollout,
+                          uint32_t deadline_s);
+
+/* Ask the judge of the rollout, if it has one, and stop it if need be. */
+enum err course_judge(struct app *app, struct rollout_row *row, struct utc now) MUST_USE;
 
 struct admission {
     uint32_t admitted; /* devices */

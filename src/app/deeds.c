@@ -105,6 +105,20 @@ void deeds_tell_rollout(struct app *app, const struct rollout_row *row, struct u
     tell(app, row->tenant, topic, "rollout", json);
 }
 
+void deeds_tell_hold(struct app *app, const struct rollout_row *row, const char *event,
+                     const char *cohort, const char *sentence, struct utc now)
+{
+    char topic[32];
+    json_t *json;
+
+    if (!app->config.publish.publish)
+        return;
+    CHECK(snprintf(topic, sizeof topic, "rollout/%lld", (long long)row->id) > 0);
+    json = json_pack("{s:o, s:s, s:s, s:s}", "at", time_of(now), "rollout", row->name, "cohort",
+                     cohort, "sentence", sentence);
+    tell(app, row->tenant, topic, event, json);
+}
+
 void deeds_tell_device(struct app *app, int64_t tenant, const char *device, const char *state,
                        const struct rollout_row *rollout, struct utc now)
 {

@@ -16,5 +16,8 @@ bool deeds_has_work(const struct device_row *row);
 /* Publish that a rollout or a device changed. */
 struct rollout_row;
 void deeds_tell_rollout(struct app *app, const struct rollout_row *row, struct utc now);
+/* A cohort is held, or a person lifts the hold: `event` is "hold" or "lift". */
+void deeds_tell_hold(struct app *app, const struct rollout_row *row, const char *event,
+                     const char *cohort, const char *sentence, struct utc now);
 void deeds_tell_device(struct app *app, int64_t tenant, const char *device, const char *state,
                        const struct rollout_row *rollout, struct utc now);

@@ -150,6 +150,8 @@ void facts_for_decide(const struct facts_case *of, struct decide_room *out)
         out->facts.assignment = &of->assignment->assignment;
         out->facts.words = words_of(of->assignment);
     }
+    if (of->judged)
+        out->facts.risk = (struct decide_risk){.held = true, .sentence = of->judged};
     if (of->release->withdrawn)
         out->facts.risk = (struct decide_risk){
             .held = true, .sentence = "the release has been withdrawn by its signers"};

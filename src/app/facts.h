@@ -38,6 +38,7 @@ struct facts_case {
     bool other_rollout;                      /* another rollout is at work on it */
     bool in_hand;                            /* the device says that it has the assignment */
     bool fetches_back;                       /* see facts_way_back() */
+    const char *judged;                      /* why its judge gives no leave; NULL: it does */
     struct utc now;
 };
 

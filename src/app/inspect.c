@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/judge.h"
 #include "app/rules.h"
 #include "base/check.h"
 #include "os/say.h"
@@ -33,6 +34,7 @@ struct explaining {
     struct assignment_row assignment;
     bool has_assignment, selected;
     enum relevance relevance;
+    char judged[JUDGE_SENTENCE_MAX]; /* why its judge gives no leave */
 };
 
 static enum err load_release(struct explaining *explaining)
@@ -153,6 +155,11 @@ static enum err gather_case(struct explaining *explaining, struct facts_case *ou
     if (!explaining->has_assignment)
         return ERR_OK;
     out->assignment = &explaining->assignment;
+    if (judge_sits(&explaining->rollout))
+        TRY(judge_explain(explaining->app, &explaining->rollout, out->device->id,
+                          explaining->judged));
+    if (explaining->judged[0] != '\0')
+        out->judged = explaining->judged;
     TRY(facts_way_back(explaining->app, out->device, out->assignment, &way));
     out->fetches_back = way.kind == WAY_BACK_FETCH;
     return ERR_OK;

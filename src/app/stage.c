@@ -377,6 +377,28 @@ int64_t stage_draft(struct stage *stage, const char *name, int64_t release,
     return row.id;
 }
 
+int64_t stage_judged(struct stage *stage, const char *name, int64_t release,
+                     const struct risk_plan *plan)
+{
+    struct rollout_row row = {.tenant = stage->tenant,
+                              .release = release,
+                              .selector = "all",
+                              .seed = 7,
+                              .created = stage->now,
+                              .strategy = STRATEGY_RISK,
+                              .risk = *plan};
+
+    (void)snprintf(row.name, sizeof row.name, "%s", name);
+    row.rollout.plan =
+        (struct rollout_plan){.deadline_s = 1000,
+                              .retry_limit = 1,
+                              .stage_count = 1,
+                              .stages = {{.permille = 1000, .gate = {.failures_permille = 1000}}}};
+    assert_int_equal(stage_run(stage, add_rollout, &row), ERR_OK);
+    assert_int_equal(stage_steer(stage, row.id, ROLLOUT_EV_START), ERR_OK);
+    return row.id;
+}
+
 void stage_rollout_read(struct stage *stage, int64_t id, struct rollout_row *out)
 {
     assert_int_equal(store_rollout_get(stage->db, stage->tenant, id, out), ERR_OK);

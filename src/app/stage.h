@@ -88,7 +88,11 @@ void stage_floor(struct stage *stage, struct stage_device *device, uint32_t floo
 int64_t stage_rollout(struct stage *stage, const char *name, int64_t release,
                       const uint16_t *permille);
 
-/* The same, not started. */
+/* One that is judged by evidence, started: a single stage without a gate, deadline 1000 s. */
+int64_t stage_judged(struct stage *stage, const char *name, int64_t release,
+                     const struct risk_plan *plan);
+
+/* The same as stage_rollout(), not started. */
 int64_t stage_draft(struct stage *stage, const char *name, int64_t release,
                     const uint16_t *permille);
 void stage_rollout_read(struct stage *stage, int64_t id, struct rollout_row *out);

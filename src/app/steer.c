@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/content.h"
+#include "app/judge.h"
 #include "app/rules.h"
 #include "base/check.h"
 #include "os/entropy.h"
@@ -117,6 +118,8 @@ static enum err store_draft(struct app *app, const struct steer_draft *draft,
     row->seed = entropy_seed() >> 1; /* SQL integers are signed */
     row->created = row->state_since = now;
     row->window = draft->window;
+    row->strategy = draft->strategy;
+    row->risk = draft->risk;
     (void)snprintf(row->name, sizeof row->name, "%s", draft->name);
     (void)snprintf(row->created_by, sizeof row->created_by, "%s", draft->created_by);
     if (!span_to_text(draft->selector, row->selector, sizeof row->selector))
@@ -148,6 +151,8 @@ enum err steer_create(struct app *app, const struct steer_draft *draft, struct u
     TRY(window_check(&draft->window, why));
     TRY(find_release(app, draft, &release, why));
     TRY(count_devices(app, draft, &release, now, preview, why));
+    if (draft->strategy != STRATEGY_STAGES)
+        TRY(judge_check(&draft->risk, &draft->plan, preview->found.meant.count, why));
     out->rollout.selected = preview->found.meant.count;
     default_samples(draft, &out->rollout, preview);
     out->rollout.selected = 0; /* counted again at start */
@@ -278,6 +283,21 @@ enum err steer_event(struct app *app, struct rollout_row *row, enum rollout_even
         return say(why, err, NULL, "%s is %s and cannot be %s", row->name,
                    rollout_state_name(before), verb(kind));
     return err;
+}
+
+enum err steer_lift(struct app *app, const struct rollout_row *row, struct span cohort,
+                    const struct steer_order *order, struct why *why)
+{
+    char reason[REASON_SIZE_MAX + 1];
+
+    if (!judge_sits(row))
+        return say(why, ERR_INVALID, NULL, "%s is not judged by evidence, so nothing is held",
+                   row->name);
+    if (order->reason.size == 0)
+        return say(why, ERR_INVALID, "reason", "is needed: why may these devices go on?");
+    if (!span_to_text(order->reason, reason, sizeof reason))
+        return say(why, ERR_INVALID, "reason", "may have at most %u bytes", REASON_SIZE_MAX);
+    return judge_lift(app, row, cohort, order->actor, reason, order->now, why);
 }
 
 enum err steer_delete(struct app *app, struct rollout_row *row, const struct steer_order *order,

@@ -16,6 +16,8 @@ struct steer_draft {
     struct span selector;
     struct rollout_plan plan;
     struct window window;
+    enum rollout_strategy strategy;
+    struct risk_plan risk;
     uint32_t sample_min_given; /* bit per stage: whether the plan's sample_min was given */
     bool dry_run;
     bool confirmed;         /* confirm_count was given, */
@@ -54,6 +56,11 @@ struct steer_order {
  * not approved; ERR_CONFLICT: see order->barred. */
 enum err steer_event(struct app *app, struct rollout_row *row, enum rollout_event_kind kind,
                      struct steer_order *order, struct why *why) MUST_USE;
+
+/* Lift the hold that the judge has on a cohort; `order->reason` is required. ERR_NOT_FOUND: there is
+ * no such cohort; ERR_INVALID: it is not held, or nobody judges the rollout by evidence. */
+enum err steer_lift(struct app *app, const struct rollout_row *row, struct span cohort,
+                    const struct steer_order *order, struct why *why) MUST_USE;
 
 /* A draft only; ERR_INVALID otherwise. */
 enum err steer_delete(struct app *app, struct rollout_row *row, const struct steer_order *order,

@@ -5,6 +5,7 @@
 #include "app/deeds.h"
 #include "app/expiring.h"
 #include "app/facts.h"
+#include "app/judge.h"
 #include "app/publish.h"
 #include "app/retire.h"
 #include "base/check.h"
@@ -53,6 +54,9 @@ static enum err tick_rollout(struct app *app, struct rollout_key key, struct utc
     TRY(store_rollout_get(app->db, key.tenant, key.id, &row));
     if (wants_recount(app, &row, now))
         TRY(recount(app, &row, &order));
+    if (judge_sits(&row))
+        TRY(judge_tick(app, &row, now));
+    TRY(course_judge(app, &row, now));
     return course_event(app, &row, ROLLOUT_EV_TICK, &order, NULL);
 }
 
@@ -76,8 +80,8 @@ static enum err tick_rollouts(struct app *app, struct utc now)
 /* ---- silence ---- */
 
 /* Silence, or a claim that has stood long enough. */
-static bool is_due(const struct assignment_row *row, const struct rollout *rollout, struct utc now,
-                   enum assignment_event_kind *kind)
+static bool is_due(const struct assignment_row *row, const struct rollout *rollout,
+                   uint32_t deadline_s, struct utc now, enum assignment_event_kind *kind)
 {
     const struct assignment *assignment = &row->assignment;
     struct utc due;
@@ -87,7 +91,7 @@ static bool is_due(const struct assignment_row *row, const struct rollout *rollo
         due.ms <= now.ms)
         return true;
     *kind = ASSIGNMENT_EV_OVERDUE;
-    return assignment_due(assignment, rollout->plan.deadline_s, &due) && due.ms <= now.ms;
+    return assignment_due(assignment, deadline_s, &due) && due.ms <= now.ms;
 }
 
 /* A device that went on talking is due later; only now is that written down. */
@@ -96,16 +100,18 @@ static enum err look(struct app *app, struct assignment_key key, struct utc now)
     struct assignment_event event = {.now = now};
     struct rollout_row rollout;
     struct assignment_row row;
+    uint32_t deadline_s;
     bool changed;
 
     TRY(store_assignment_get(app->db, key.tenant, key.device, key.id, &row));
     TRY(store_rollout_get(app->db, key.tenant, row.rollout, &rollout));
-    if (is_due(&row, &rollout.rollout, now, &event.kind)) {
+    TRY(judge_deadline(app, &rollout, &row, rollout.rollout.plan.deadline_s, &deadline_s));
+    if (is_due(&row, &rollout.rollout, deadline_s, now, &event.kind)) {
         TRY(course_assignment(app, &row, &event, &changed, NULL));
         CHECK(changed); /* whatever has a deadline can miss it */
         return ERR_OK;
     }
-    row.look = course_look_at(&row, &rollout);
+    row.look = course_look_at(&row, &rollout, deadline_s);
     return store_assignment_save(app->db, &row);
 }
 
