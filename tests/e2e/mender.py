@@ -31,6 +31,7 @@ MODULE = r"""#!/bin/sh
 set -e
 here=%(bank)s
 echo "$1" >> $here/calls
+while [ -e $here/wait-$1 ]; do sleep 0.1; done
 [ -e $here/fail-$1 ] && exit 1
 case "$1" in
 Download)
@@ -43,7 +44,6 @@ ArtifactInstall) mv $here/running $here/previous; cp $here/spare $here/running ;
 ArtifactRollback) [ ! -e $here/previous ] || mv $here/previous $here/running ;;
 SupportsRollback) echo Yes ;;
 NeedsArtifactReboot) [ -e $here/reboots ] && echo Automatic || echo No ;;
-ArtifactCommit) while [ -e $here/wait-commit ]; do sleep 0.1; done ;;
 esac
 exit 0
 """
@@ -119,7 +119,7 @@ class MenderDevice:
     # ---- what is seen of it ----
 
     def switch(self, name, on=True):
-        """Switches of the module: reboots, wait-commit, fail-STATE."""
+        """Switches of the module: reboots, wait-STATE, fail-STATE."""
         (self.bank / name).write_text("") if on else (self.bank / name).unlink()
 
     def running(self):
@@ -140,6 +140,11 @@ class MenderDevice:
             if item["name"] == self.device_name:
                 return item
         return None
+
+    def wait_call(self, state, timeout_s=60):
+        wait_until(lambda: state in self.calls(), timeout_s,
+                   what=lambda: f"{state}: {self.calls()} {self.text()[-2000:]}")
+        return self
 
     @property
     def device_name(self):
@@ -162,6 +167,18 @@ class MenderDevice:
 
     def attributes(self):
         return self.world.server.api("GET", f"/devices/{self.device_name}").get("attributes", {})
+
+
+def upload(world, artifact, token=None):
+    """Through Mender's management API, as its tools do it."""
+    form = (b'--b\r\nContent-Disposition: form-data; name="size"\r\n\r\n'
+            + str(artifact.stat().st_size).encode()
+            + b'\r\n--b\r\nContent-Disposition: form-data; name="artifact"; filename="a"\r\n'
+            b"Content-Type: application/octet-stream\r\n\r\n" + artifact.read_bytes()
+            + b"\r\n--b--\r\n")
+    return world.server.raw("POST", "/api/management/v1/deployments/artifacts", form,
+                            {"Content-Type": "multipart/form-data; boundary=b"},
+                            token or world.server.token)
 
 
 def write_artifact(world, name, image, *options, device_type="board", kind="bank"):
