@@ -136,8 +136,10 @@ def test_cancelled_in_mid_download(board):
     world.rollout("new", "3.0", *ALL)
     wait_until(lambda: wire.down > before + 200_000, 30, what="it downloads")
     assert world.steer("new", "abort")["state"] == "aborted"
-    device.wait_said("cancel", 30)
-    assert device.installed != LARGE
+    device.wait_said("Acknowledging cancelled update.", 30)
+    wait_state(world, "swu-0", "recalled")
+    assert device.installed == b"" and world.explain(device)["reason"] == "rollout-ended"
+    assert "cancelAction" not in ask(world, "GET", "swu-0", device.token)[2].decode()
 
 
 def test_a_broken_transfer_is_resumed(board):
