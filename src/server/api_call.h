@@ -141,7 +141,8 @@ api_handler api_groups, api_group_put, api_group_delete;
 api_handler api_selector_check, api_rollouts, api_rollout_create, api_rollout, api_rollout_delete,
     api_rollout_approve, api_rollout_start, api_rollout_pause, api_rollout_resume,
     api_rollout_abort, api_rollout_advance, api_rollout_rollback, api_rollout_devices,
-    api_rollout_report;
+    api_rollout_report, api_rollout_risk, api_rollout_cohorts, api_rollout_journal,
+    api_rollout_lift_hold;
 /* api_releases.c */
 api_handler api_releases, api_release, api_content_key, api_trust, api_trust_root,
     api_trust_targets, api_trust_delegated, api_trust_online_key, api_trust_expiring, api_blob,

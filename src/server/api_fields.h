@@ -22,7 +22,7 @@
 #include "base/time.h"
 #include "base/why.h"
 
-#define FIELDS_SEEN_MAX 20u /* names one object may have; the largest request has 13 */
+#define FIELDS_SEEN_MAX 24u /* names one object may have; the largest request has 19 */
 
 enum field_need {
     FIELD_OPTIONAL,

@@ -8,6 +8,7 @@
 #include "app/deeds.h"
 #include "app/expiring.h"
 #include "base/check.h"
+#include "fleet/risk.h"
 #include "server/api_call.h"
 #include "server/stats.h"
 #include "store/audit_log.h"
@@ -168,6 +169,15 @@ static void put_device_refusals(struct api_call *call)
                  (int64_t)call->app->refusals.count[i]);
 }
 
+static void put_judged(struct api_call *call)
+{
+    head(call, "risk_decisions_total", "counter",
+         "Answers of judges of rollouts that went into a journal, by answer");
+    for (enum risk_answer i = 0; i < RISK_ANSWER_COUNT; i++)
+        labelled(call, "risk_decisions_total", "answer", risk_answer_name(i),
+                 (int64_t)call->app->judged.count[i]);
+}
+
 /* Second field of statm: resident pages. */
 static int64_t resident_size(void)
 {
@@ -227,6 +237,7 @@ enum err api_metrics(struct api_call *call)
         return ERR_OK; /* the process is its operator's business */
     put_refusals(call);
     put_device_refusals(call);
+    put_judged(call);
     put_process(call);
     return ERR_OK;
 }

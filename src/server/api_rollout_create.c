@@ -5,6 +5,7 @@
 #include "app/facts.h"
 #include "app/steer.h"
 #include "base/check.h"
+#include "fleet/risk.h"
 #include "fleet/selector.h"
 #include "server/api_call.h"
 #include "server/api_rollout.h"
@@ -14,6 +15,12 @@
 #define DEADLINE_DEFAULT_S 3600
 #define RETRY_DEFAULT      2
 #define FAILURE_DEFAULT    100 /* thousandths of a stage's outcomes */
+#define MAX_HARMED_DEFAULT 50
+#define CONFIDENCE_DEFAULT 990 /* thousandths */
+#define CONFIDENCE_MIN     500
+#define FLOOR_DEFAULT      30 /* thousandths */
+#define BACKGROUND_DEFAULT 10
+#define OBSERVE_DEFAULT_S  86400
 #define RELEASE_TEXT_MAX   (RELEASE_ID_SIZE - 1u)
 
 #define SAMPLE_MAX 10u /* device names in a reply */
@@ -90,8 +97,16 @@ static void read_stages(struct fields *fields, struct steer_draft *draft)
 {
     const json_t *stages = NULL;
 
-    if (!fields_array(fields, "stages", FIELD_REQUIRED, 1, ROLLOUT_STAGES_MAX, &stages))
+    enum field_need need = draft->strategy == STRATEGY_RISK ? FIELD_OPTIONAL : FIELD_REQUIRED;
+
+    if (!fields_array(fields, "stages", need, 1, ROLLOUT_STAGES_MAX, &stages))
         return;
+    if (draft->strategy == STRATEGY_RISK) {
+        fields_refuse(fields, "stages",
+                      "are not for strategy risk; with both, risk is kept within "
+                      "stages");
+        return;
+    }
     draft->plan.stage_count = (uint8_t)json_array_size(stages);
     for (uint8_t i = 0; i < draft->plan.stage_count; i++) {
         struct fields item = fields_item(fields, "stages", stages, i);
@@ -101,6 +116,50 @@ static void read_stages(struct fields *fields, struct steer_draft *draft)
         draft->sample_min_given |= given ? 1u << i : 0;
         fields_item_done(fields, &item);
     }
+}
+
+static void read_strategy(struct fields *fields, struct steer_draft *draft)
+{
+    struct span text;
+
+    if (fields_text(fields, "strategy", FIELD_OPTIONAL, 16, &text) &&
+        rollout_strategy_parse(text, &draft->strategy) != ERR_OK)
+        fields_refuse(fields, "strategy", "must be stages, risk or both");
+}
+
+/* One step for everybody; what halts it is evidence. */
+static void take_all(struct rollout_plan *plan)
+{
+    plan->stage_count = 1;
+    plan->stages[0] = (struct rollout_stage){.permille = 1000, .gate = {.failures_permille = 1000}};
+}
+
+static void read_risk(struct fields *fields, struct steer_draft *draft)
+{
+    int64_t harmed = MAX_HARMED_DEFAULT, observe_s = OBSERVE_DEFAULT_S;
+    uint16_t confidence = CONFIDENCE_DEFAULT, floor = FLOOR_DEFAULT,
+             background = BACKGROUND_DEFAULT;
+    bool given = fields_int(fields, "max_harmed", FIELD_OPTIONAL, 1, RISK_HARMED_MAX, &harmed);
+
+    given |= fields_percent(fields, "confidence_percent", FIELD_OPTIONAL, 1, &confidence);
+    given |= fields_percent(fields, "floor_percent", FIELD_OPTIONAL, 1, &floor);
+    given |= fields_percent(fields, "background_percent", FIELD_OPTIONAL, 1, &background);
+    given |= fields_int(fields, "observe_s", FIELD_OPTIONAL, 1, ROLLOUT_SOAK_MAX_S, &observe_s);
+    if (draft->strategy == STRATEGY_STAGES) {
+        if (given)
+            fields_refuse(fields, "strategy",
+                          "must be risk or both where limits of risk are given");
+        return;
+    }
+    if (confidence < CONFIDENCE_MIN || confidence > 999)
+        fields_refuse(fields, "confidence_percent", "must be from 50 to 99.9");
+    draft->risk = (struct risk_plan){.harmed_max = (uint32_t)harmed,
+                                     .doubt_ppm = (1000u - confidence) * 1000u,
+                                     .floor_ppm = floor * 1000u,
+                                     .background_ppm = background * 1000u,
+                                     .observe_s = (uint32_t)observe_s};
+    if (draft->strategy == STRATEGY_RISK)
+        take_all(&draft->plan);
 }
 
 static void read_days(struct fields *window, struct window *out)
@@ -148,7 +207,9 @@ static enum err read_draft(struct api_call *call, struct fields *fields, struct 
     fields_name(fields, "name", FIELD_REQUIRED, name);
     fields_text(fields, "release", FIELD_REQUIRED, RELEASE_TEXT_MAX, &draft->release);
     fields_text(fields, "selector", FIELD_REQUIRED, SELECTOR_SIZE_MAX, &draft->selector);
+    read_strategy(fields, draft);
     read_stages(fields, draft);
+    read_risk(fields, draft);
     fields_int(fields, "deadline_s", FIELD_OPTIONAL, 1, ROLLOUT_DEADLINE_MAX_S, &deadline_s);
     fields_int(fields, "retry_limit", FIELD_OPTIONAL, 0, ROLLOUT_RETRY_MAX, &retry_limit);
     read_window(fields, &draft->window);

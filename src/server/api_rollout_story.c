@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "app/inspect.h"
+#include "app/judge.h"
 #include "base/check.h"
 #include "server/api_call.h"
 #include "server/api_rollout.h"
@@ -165,6 +166,11 @@ static enum err report_rollout(struct api_call *call, struct rollout_row *row,
     out_success(&out, &row->rollout);
     out_failures(&out, report);
     out_stages(&out, &row->rollout);
+    if (judge_sits(row)) {
+        out_object(&out, "risk");
+        TRY(out_risk(call, &out, row));
+        out_object_end(&out);
+    }
     out_finish(&out);
     return ERR_OK;
 }

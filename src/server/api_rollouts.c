@@ -75,6 +75,24 @@ static void out_plan(struct json_out *out, const struct rollout_row *row)
     out_bool(out, "needs_approval", plan->needs_approval);
 }
 
+static void out_risk_plan(struct json_out *out, const struct rollout_row *row)
+{
+    const struct risk_plan *plan = &row->risk;
+
+    out_text(out, "strategy", rollout_strategy_name(row->strategy));
+    if (row->strategy == STRATEGY_STAGES) {
+        out_null(out, "risk");
+        return;
+    }
+    out_object(out, "risk");
+    out_int(out, "max_harmed", plan->harmed_max);
+    out_permille(out, "confidence_percent", 1000 - plan->doubt_ppm / 1000);
+    out_permille(out, "floor_percent", plan->floor_ppm / 1000);
+    out_permille(out, "background_percent", plan->background_ppm / 1000);
+    out_int(out, "observe_s", plan->observe_s);
+    out_object_end(out);
+}
+
 enum err out_rollout(struct api_call *call, struct json_out *out, const struct rollout_row *row)
 {
     uint32_t states[ASSIGNMENT_STATE_COUNT] = {0};
@@ -92,6 +110,7 @@ enum err out_rollout(struct api_call *call, struct json_out *out, const struct r
     out_text(out, "sentence", buf_finish_text(&text));
     out_text_or_null(out, "reason", row->reason);
     out_int(out, "stage", row->rollout.stage);
+    out_risk_plan(out, row);
     out_plan(out, row);
     out_text_or_null(out, "approved_by", row->approved_by);
     out_text(out, "created_by", row->created_by);
