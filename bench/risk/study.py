@@ -90,9 +90,9 @@ def promise(lab):
     """P(harmed > K) by the share of devices that the defect harms."""
     shares = (1, 2, 3, 5, 10, 20, 50, 100)
     jobs = {(k, kind, q): lab.start(sets(k=k) + ["--defect", kind, "--share-ppm", str(q * 10000)], 1000, 201)
-            for k in (100, 200, 400) for kind in ("reported", "silent", "late") for q in shares}
+            for k in (200, 400) for kind in ("reported", "silent", "late") for q in shares}
     rows = [["K", "defect"] + [f"{q} %" for q in shares]]
-    for k in (100, 200, 400):
+    for k in (200, 400):
         for kind in ("reported", "silent", "late"):
             results = [jobs[k, kind, q].result() for q in shares]
             rows.append([k, kind] + [f"{100 * r['over_k'] / r['runs']:.1f} (max {r['harm_max']:.0f})" for r in results])
