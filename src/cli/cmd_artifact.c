@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/fields.h"
 #include "cli/keys.h"
+#include "cli/mender_file.h"
 #include "cli/output.h"
 #include "crypto/digest.h"
 #include "os/file.h"
@@ -271,32 +272,11 @@ static void fill_plan(struct writing *writing)
 
 /* ---- show ---- */
 
-static enum err feed(struct mender_reader *reader, const char *path, struct why *why)
-{
-    FILE_CLEANUP int fd = open(path, O_RDONLY | O_CLOEXEC);
-    uint8_t *room = malloc(READ_SIZE);
-    enum err err = ERR_OK;
-    ssize_t got = 1;
-
-    CHECK(room);
-    if (fd < 0)
-        err = file_failed(why, "read", path);
-    while (err == ERR_OK && got > 0) {
-        got = read(fd, room, READ_SIZE);
-        if (got < 0)
-            err = file_failed(why, "read", path);
-        else if (got > 0)
-            err = mender_reader_take(reader, (struct span){room, (size_t)got}, why);
-    }
-    free(room);
-    return err == ERR_OK ? mender_reader_end(reader, why) : err;
-}
-
 /* What was written must be readable: the reader is the stricter of the two. */
 static enum err check_written(const char *path, struct why *why)
 {
-    struct mender_reader *reader = mender_reader_open(NULL);
-    enum err err = feed(reader, path, why);
+    struct mender_reader *reader = NULL;
+    enum err err = mender_file_read(path, NULL, &reader, why);
 
     mender_reader_close(reader);
     if (err != ERR_OK)
@@ -383,45 +363,22 @@ static void print_facts(struct cli *cli, const json_t *facts)
         print_payload(cli, json_array_get(payloads, i));
 }
 
-static enum err load_keys(struct cli *cli, struct mender_keys *keys, struct why *why)
-{
-    size_t count;
-    const char *const *paths = options_texts(&cli->options, "key", &count);
-
-    if (count > MENDER_KEYS_MAX)
-        return say(why, ERR_TOO_BIG, "key", "at most %u", MENDER_KEYS_MAX);
-    for (size_t i = 0; i < count; i++) {
-        struct file_bytes pem;
-        enum err err;
-
-        TRY(file_read(paths[i], PUBLIC_KEY_PEM_SIZE_MAX, &pem, why));
-        err = public_key_from_any_pem((struct span){pem.at, pem.size}, &keys->at[i], why);
-        file_bytes_free(&pem);
-        if (err != ERR_OK)
-            return say(why, err, "key", "%s is no public key in PEM", paths[i]);
-        keys->count++;
-    }
-    return ERR_OK;
-}
-
 int cmd_artifact_show(struct cli *cli)
 {
-    struct mender_keys keys = {.count = 0};
-    struct mender_reader *reader;
+    struct mender_reader *reader = NULL;
+    struct mender_keys keys;
     struct why why;
     enum err err;
 
     why_clear(&why);
-    err = load_keys(cli, &keys, &why);
-    reader = mender_reader_open(&keys);
+    err = mender_file_keys(cli, "key", &keys, &why);
     if (err == ERR_OK)
-        err = feed(reader, cli->args[0], &why);
+        err = mender_file_read(cli->args[0], &keys, &reader, &why);
     if (err == ERR_OK && cli->json)
         (void)output_json(cli, json_deep_copy(mender_reader_facts(reader)));
     else if (err == ERR_OK)
         print_facts(cli, mender_reader_facts(reader));
     mender_reader_close(reader);
-    for (uint32_t i = 0; i < keys.count; i++)
-        public_key_close(keys.at[i]);
+    mender_file_keys_close(&keys);
     return err == ERR_OK ? CODE_OK : complain_why(cli, err, &why);
 }

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/fields.h"
 #include "cli/keys.h"
+#include "cli/mender_file.h"
 #include "cli/output.h"
 #include "cli/staged.h"
 #include "cli/table.h"
@@ -312,7 +313,49 @@ static enum err copy_optional(struct cli *cli, const char *option, char *to, siz
     return options_text(&cli->options, option) ? copy_name(cli, option, to, size, why) : ERR_OK;
 }
 
-/* A Mender client is known by its artifact_name alone. */
+/* Without other words it is for the device types that it names. */
+static enum err take_types(const json_t *types, struct artifact_facts *facts, struct why *why)
+{
+    size_t count = json_array_size(types);
+
+    if (facts->hardware_count > 0)
+        return ERR_OK; /* said by whoever adds it */
+    if (count > HARDWARE_MAX)
+        return say(why, ERR_TOO_BIG, "hardware",
+                   "the artifact is for %zu device types: name at most %u", count, HARDWARE_MAX);
+    for (size_t i = 0; i < count; i++) {
+        const char *type = json_string_value(json_array_get(types, i));
+
+        if (!span_to_text(span_of(type), facts->hardware[i], sizeof facts->hardware[i]))
+            return say(why, ERR_TOO_BIG, "hardware", "\"%.64s...\" is too long", type);
+        facts->hardware_count++;
+    }
+    return ERR_OK;
+}
+
+/* A Mender client is known by its artifact_name alone, so the file must say what it will be. */
+static enum err read_mender(struct cli *cli, struct artifact_facts *facts, struct why *why)
+{
+    struct mender_reader *reader = NULL;
+    struct mender_keys keys;
+    const char *name;
+    enum err err = mender_file_keys(cli, "artifact_key", &keys, why);
+
+    if (err == ERR_OK)
+        err = mender_file_read(cli->args[0], &keys, &reader, why);
+    mender_file_keys_close(&keys);
+    TRY(err);
+    name = json_string_value(json_object_get(mender_reader_facts(reader), "name"));
+    if (facts->runs_as[0] != '\0' && strcmp(facts->runs_as, name) != 0)
+        err = say(why, ERR_INVALID, "runs_as", "the artifact's name is \"%.128s\"", name);
+    else if (!span_to_text(span_of(name), facts->runs_as, sizeof facts->runs_as))
+        err = say(why, ERR_TOO_BIG, "runs_as", "the artifact's name is too long");
+    else
+        err = take_types(json_object_get(mender_reader_facts(reader), "device_types"), facts, why);
+    mender_reader_close(reader);
+    return err;
+}
+
 static enum err read_artifact(struct cli *cli, struct artifact_facts *facts, struct why *why)
 {
     enum artifact_format format;
@@ -325,9 +368,8 @@ static enum err read_artifact(struct cli *cli, struct artifact_facts *facts, str
     TRY(copy_hardware(cli, facts->hardware, &facts->hardware_count, why));
     TRY(copy_optional(cli, "runs_as", facts->runs_as, sizeof facts->runs_as, why));
     TRY(copy_optional(cli, "part", facts->part, sizeof facts->part, why));
-    if (format == ARTIFACT_MENDER && facts->runs_as[0] == '\0')
-        return say(why, ERR_INVALID, "runs_as",
-                   "give --runs-as: the artifact_name inside the file");
+    if (format == ARTIFACT_MENDER)
+        TRY(read_mender(cli, facts, why));
     facts->kind = read_kind(cli);
     facts->security_version = (uint32_t)options_int(&cli->options, "security_version");
     return ERR_OK;

@@ -121,7 +121,8 @@ static const struct option_spec release_add_options[] = {
     {"from", 0, OPTION_LIST, NULL, 0, 0, "VERSION", "May be applied on this version, or image digest, only; repeat for several"},
     {"name", 0, OPTION_TEXT, NULL, 0, 0, "FILE", "File name in the repository; without it that of the image"},
     {"format", 'f', OPTION_TEXT, "image", 0, 0, "image|swu|raucb|mender|file", "What the file is: an image for our agents, or an artifact for another client"},
-    {"runs_as", 0, OPTION_TEXT, NULL, 0, 0, "NAME", "Of an artifact: what a device that runs it calls itself, as a Mender artifact_name; without it the version"},
+    {"runs_as", 0, OPTION_TEXT, NULL, 0, 0, "NAME", "Of an artifact: what a device that runs it calls itself, without it the version, or what a Mender Artifact says itself"},
+    {"artifact_key", 0, OPTION_TEXTS, NULL, 0, 0, "FILE", "Of a Mender Artifact: refuse it unless this public key (PEM) has signed it; repeat for several"},
     {"part", 0, OPTION_TEXT, NULL, 0, 0, "NAME", "Of an artifact for hawkBit clients: the part of the device it is for, such as os"},
     ROW_TARGETS_EXPIRES,
 };
@@ -158,6 +159,12 @@ static const struct option_spec rollout_create_options[] = {
     {"release", 'R', OPTION_TEXT, NULL, 0, 0, "PRODUCT@VERSION", "The release to bring"},
     {"selector", 's', OPTION_TEXT, NULL, 0, 0, "SELECTOR", "The devices to bring it to"},
     {"stages", 0, OPTION_LIST, NULL, 0, 0, "STAGE", "Shares (10%) or counts (25) of devices, cumulative: 10%,50%,100%"},
+    {"strategy", 0, OPTION_TEXT, NULL, 0, 0, "stages|risk|both", "Who decides how fast: stages, evidence alone, or evidence within stages"},
+    {"max_harmed", 'k', OPTION_INT, NULL, 1, 1048576, "COUNT", "With risk: at most so many devices may be harmed"},
+    {"confidence", 0, OPTION_TEXT, NULL, 0, 0, "PROBABILITY", "With risk: how sure that is, 0.5 to 0.999"},
+    {"floor", 0, OPTION_TEXT, NULL, 0, 0, "PERCENT", "With risk: the smallest share of harm that is meant"},
+    {"background", 0, OPTION_TEXT, NULL, 0, 0, "PERCENT", "With risk: updates to a good release that fail, at most"},
+    {"observe", 0, OPTION_DURATION_S, NULL, 1, 31622400, "TIME", "With risk: how long a device is watched after its flip"},
     {"soak", 0, OPTION_DURATION_S, NULL, 0, 2592000, "TIME", "Quiet time at the end of every stage"},
     {"failure_percent", 0, OPTION_TEXT, NULL, 0, 0, "PERCENT", "Halt when more than this share of outcomes is bad"},
     {"failure_count", 0, OPTION_INT, NULL, 0, 10000000, "COUNT", "Halt when more than so many outcomes are bad"},
@@ -395,6 +402,8 @@ const struct command commands[] = {
              "  name: june\n  release: router@2.1\n  selector: 'site = \"oslo\"'\n  stages: [10%, 50%, 100%]\n  soak: 30m\n"
              "  failure_percent: 5\n  min_sample: 5\n  deadline: 1h\n  retry: 2\n  window: mon-fri 02:00+3h\n\n"
              "A stage may also be a map with percent or count, soak, failure_percent, failure_count and min_sample of its own.\n\n"
+             "With strategy: risk there are no stages; max_harmed, confidence, floor, background and observe say what "
+             "the rollout may cost, and evidence how fast it goes.\n\n"
              "When the selector reaches more devices than the server's limit, you are asked for their number; "
              "--confirm-count gives it where nobody can be asked.\n",
      OPTIONS(rollout_create_options), .run = cmd_rollout_create},
@@ -421,6 +430,12 @@ const struct command commands[] = {
              "The exit code tells the end: 0 done, 5 halted, 6 aborted or rolled back.\n",
      OPTIONS(rollout_watch_options), .run = cmd_rollout_watch},
     {.noun = "rollout", .verb = "report", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "Print outcome, stages and failures", .more = "", .run = cmd_rollout_report},
+    {.noun = "rollout", .verb = "cohorts", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "List cohorts: evidence, price, window, holds",
+     .more = "Only for rollouts with strategy risk or both, as lift and replay.\n", .run = cmd_rollout_cohorts},
+    {.noun = "rollout", .verb = "lift", .args = "ROLLOUT COHORT", .args_min = 2, .args_max = 2, .help = "Let a held cohort go on",
+     .more = "COHORT is its name, as \"rollout cohorts\" prints it. The reason is needed.\n", OPTIONS(reason_options), .run = cmd_rollout_lift},
+    {.noun = "rollout", .verb = "replay", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "Compute every decision of its journal again, and compare",
+     .more = "Exits with 1 and says which entry differs, if one does.\n", .run = cmd_rollout_replay},
     {.noun = "rollout", .verb = "devices", .args = "ROLLOUT", .args_min = 1, .args_max = 1, .help = "List the devices of a rollout and how far each is", .more = "",
      OPTIONS(rollout_devices_options), .run = cmd_rollout_devices},
 

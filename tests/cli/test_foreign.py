@@ -1,8 +1,11 @@
 """Devices of other people's clients, and files for them in releases."""
 import hashlib
 import json
+import pathlib
 
 import pytest
+
+MENDER = pathlib.Path(__file__).parents[1] / "corpus/mender-artifact/gzip.mender"
 
 
 @pytest.fixture
@@ -48,12 +51,28 @@ def test_image_and_artifacts_stand_side_by_side(repository):
     assert add(repository, "box.swu", b"swu", "swu").code == 0
     done = add(repository, "box.img", b"image", "image", "-H", "rev-a")
     assert done.code == 0, done.err
-    done = add(repository, "box.mender", b"mender", "mender", "--runs-as", "release-2")
+    done = add(repository, "box.mender", MENDER.read_bytes(), "mender")
     assert done.code == 0, done.err
     assert sorted(targets(repository)) == ["authority/assignment"] * ("authority/assignment" in targets(repository)) + [
         "box/2.0/box.img", "box/2.0/box.img.chunks", "box/2.0/box.mender", "box/2.0/box.swu"]
     assert repository("release", "remove", "box@2.0").code == 0
     assert not [name for name in targets(repository) if name.startswith("box/")]
+
+
+def test_a_mender_artifact_says_what_it_is(repository):
+    """Its name is what a device reports, so nobody may say it wrong."""
+    assert add(repository, "box.mender", b"nonsense", "mender").code == 1
+    assert "\"r1\"" in add(repository, "box.mender", MENDER.read_bytes(), "mender", "--runs-as",
+                           "other").err
+    assert add(repository, "box.mender", MENDER.read_bytes(), "mender").code == 0
+    stated = targets(repository)["box/2.0/box.mender"]["custom"]["slipway-artifact"]
+    assert stated["runs_as"] == "r1" and stated["hardware"] == ["sandbox"]
+    key = repository.directory / "key.pub"
+    assert repository("key", "new", "--no-passphrase", "signer").code == 0
+    key.write_bytes((repository.directory / "signer.pub").read_bytes())
+    done = add(repository, "box.mender", MENDER.read_bytes(), "mender", "--artifact-key", key,
+               version="3.0")
+    assert done.code != 0 and "is not signed" in done.err
 
 
 def test_a_version_never_changes(repository):
