@@ -279,3 +279,39 @@ def test_files_are_served_in_parts(board):
     assert ask(world, "GET", file + ".MD5SUM", device.token)[2].split()[0].decode() == \
         artifact["hashes"]["md5"]
     assert ask(world, "GET", file)[0] == 401
+
+
+def test_the_word_of_a_proxy_counts_where_it_is_configured(world):
+    """Both generations of headers, from one address only; guesses of tokens run out."""
+    old = {"X-Ssl-Client-Cn": "dev-1", "X-Ssl-Issuer-Hash-1": "0a1b"}
+    new = {"X-Controller-Id": "dev-2", "X-Authority-0": "ffff", "X-Authority-1": "0A1B",
+           "X-Forwarded-Host": "updates.example.com", "X-Forwarded-Proto": "https",
+           "X-Forwarded-For": "203.0.113.9, 198.51.100.3"}
+    world.start()
+    assert ask(world, "GET", "dev-1", headers=old)[0] == 401
+    world.server.stop()
+    world.server.options |= {"trusted_proxies": "127.0.0.1", "hawkbit_authorities": "default=0a1b"}
+    world.server.start()
+    assert ask(world, "GET", "dev-1", headers=old)[0] == 200
+    status, _, answer = ask(world, "GET", "dev-2", headers=new)
+    assert status == 200 and b"https://updates.example.com/DEFAULT/" in answer
+    assert ask(world, "GET", "dev-3", headers=new)[0] == 401
+    assert ask(world, "GET", "dev-1", headers={**old, "X-Ssl-Issuer-Hash-1": "0a1c"})[0] == 401
+    entries = [entry for entry in world.audit() if entry["outcome"] == "refused"]
+    assert "198.51.100.3" in str(entries), "the client is blamed, not the proxy"
+    statuses = [ask(world, "GET", "dev-1", "0" * 32, headers={"X-Forwarded-For": "192.0.2.200"})[0]
+                for _ in range(130)]
+    assert statuses[0] == 401 and statuses[-1] == 429
+    assert ask(world, "GET", "dev-2", headers=new)[0] == 200, "others are not held up"
+
+
+def test_a_body_may_wait_for_leave(board):
+    """Expect: 100-continue, as swupdate sends it; bodies have a limit."""
+    world = board.world
+    device = board("swu-0")
+    config = json.dumps({"data": {"hwRev": "2"}}).encode()
+    status, headers, answer = ask(world, "PUT", "swu-0/configData", device.token, config,
+                                  {"Expect": "100-continue", "Content-Type": "application/json"})
+    assert (status, headers["Content-Length"], answer) == (200, "0", b"")
+    assert device.seen()["attributes"]["hwRev"] == "2"
+    assert ask(world, "PUT", "swu-0/configData", device.token, b" " * 40_000)[0] == 413
