@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "codec/hex.h"
 #include "os/say.h"
+#include "trust/metadata.h"
 
 #define CALL_S 60u /* seconds for a request with a small answer */
 
@@ -184,7 +185,7 @@ enum err link_metadata(struct link *link, const char *name, size_t size_max, str
 {
     struct http_call http = {.total_s = CALL_S, .size_max = size_max};
     struct http_answer answer;
-    char path[128];
+    char path[sizeof "tuf/" + TUF_FILE_NAME_SIZE];
 
     (void)snprintf(path, sizeof path, "tuf/%s", name);
     TRY(call(link, path, &http, &answer, why));

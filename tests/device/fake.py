@@ -4,6 +4,7 @@ the native device protocol, a TUF repository signed on the spot, and faults on d
 Needs nothing but Python and the openssl program.
 """
 import contextlib
+import fnmatch
 import hashlib
 import http.server
 import json
@@ -161,6 +162,7 @@ class Authority:
         self.assignment_key = Key(self.path / "assignment.pem")
         self.keyid = sha256(canonical(self.key))
         self.targets, self.blobs, self.files = {}, {}, {}
+        self.delegated = {}  # by role: the pattern of its targets, which are listed there
         self.version = 0
         self.expires = "2036-01-01T00:00:00Z"
         self.online_expires = None  # of snapshot and timestamp; None: as the others
@@ -191,11 +193,26 @@ class Authority:
         return {"_type": kind, "spec_version": "1.0.31", "version": self.version,
                 "expires": online or self.expires, **members}
 
+    def delegations(self):
+        """What top-level targets say of the delegated roles, whose files are made."""
+        roles = []
+        for role, pattern in self.delegated.items():
+            listed = {name: target for name, target in self.targets.items()
+                      if fnmatch.fnmatch(name, pattern)}
+            self.files[f"{self.version}.{role}.json"] = self.signed(
+                self.body("targets", targets=listed))
+            roles.append({"name": role, "keyids": [self.keyid], "threshold": 1,
+                          "terminating": True, "paths": [pattern]})
+        return {"keys": {self.keyid: self.key}, "roles": roles}
+
     def publish(self):
         self.version += 1
-        targets = self.signed(self.body("targets", targets=self.targets))
-        snapshot = self.signed(self.body("snapshot",
-                                         meta={"targets.json": {"version": self.version}}))
+        more = {"delegations": self.delegations()} if self.delegated else {}
+        own = {name: target for name, target in self.targets.items() if not any(
+            fnmatch.fnmatch(name, pattern) for pattern in self.delegated.values())}
+        targets = self.signed(self.body("targets", targets=own, **more))
+        snapshot = self.signed(self.body("snapshot", meta={
+            f"{role}.json": {"version": self.version} for role in ("targets", *self.delegated)}))
         timestamp = self.signed(self.body("timestamp", meta={"snapshot.json": {
             "version": self.version, "length": len(snapshot),
             "hashes": {"sha256": sha256(snapshot)}}}))

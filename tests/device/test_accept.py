@@ -173,6 +173,17 @@ def test_rolling_back_may_download_and_holds_the_floor(fake, make_device):
     assert fake.final(7)[0][9] == "floor"
 
 
+def test_signers_of_the_product_have_a_role_of_their_own(fake, device):
+    """Its name may be as long as file systems allow."""
+    fake.authority.delegated = {"product-cam-" + 200 * "x": "cam/*/*"}
+    try:
+        fake.assign(7, NEW)
+        device.live(until=lambda: fake.final(7))
+        assert fake.phases(7)[-1] == "succeeded"
+    finally:
+        fake.authority.delegated = {}
+
+
 # ---- the floor ----
 
 def inventory_floor(fake):
