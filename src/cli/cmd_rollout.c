@@ -9,6 +9,7 @@
 #include "cli/fields.h"
 #include "cli/output.h"
 #include "cli/plan.h"
+#include "cli/risk.h"
 #include "cli/table.h"
 #include "os/quantity.h"
 
@@ -308,7 +309,7 @@ static void print_counts(struct cli *cli, const json_t *counts)
     (void)fputs(any ? "\n" : "none\n", cli->out);
 }
 
-static void print_rollout(struct cli *cli, const json_t *rollout)
+static void print_rollout(struct cli *cli, const json_t *rollout, const json_t *risk)
 {
     static const char *const columns[] = {"STAGE", "REACHES", "SOAK", "HALTS AT SHARE", "AT COUNT"};
     const json_t *stages = json_object_get(rollout, "stages");
@@ -333,6 +334,8 @@ static void print_rollout(struct cli *cli, const json_t *rollout)
     output_pair(cli, "approved by", field_text(rollout, "approved_by"));
     output_pair(cli, "created", field_text(rollout, "created_at"));
     output_pair(cli, "created by", field_text(rollout, "created_by"));
+    print_risk_plan(cli, rollout);
+    print_risk(cli, risk);
     (void)fputc('\n', cli->out);
     table = table_open(columns, COUNT_OF(columns));
     for (size_t i = 0; i < json_array_size(stages); i++)
@@ -344,16 +347,20 @@ static void print_rollout(struct cli *cli, const json_t *rollout)
 int cmd_rollout_get(struct cli *cli)
 {
     struct api_path path = api_path("/rollouts/{}", cli->args[0]);
-    json_t *rollout;
+    json_t *rollout, *risk = NULL;
     int code = api_get(cli, &path, &rollout);
 
     if (code != CODE_OK)
         return code;
     if (cli->json)
         return output_json(cli, rollout);
-    print_rollout(cli, rollout);
+    if (json_is_object(json_object_get(rollout, "risk")))
+        code = get_risk(cli, cli->args[0], &risk);
+    if (code == CODE_OK)
+        print_rollout(cli, rollout, risk);
     json_decref(rollout);
-    return CODE_OK;
+    json_decref(risk);
+    return code;
 }
 
 int cmd_rollout_devices(struct cli *cli)
@@ -458,6 +465,8 @@ int cmd_rollout_report(struct cli *cli)
     if (json_is_number(success))
         (void)fprintf(cli->out, "%-19s%.1f%% of outcomes\n", "good:", json_number_value(success));
     print_counts(cli, json_object_get(rollout, "counts"));
+    print_risk_plan(cli, rollout);
+    print_risk(cli, json_object_get(report, "risk"));
     (void)fputc('\n', cli->out);
     report_stages(cli, json_object_get(report, "stages"));
     report_failures(cli, json_object_get(report, "failures"));

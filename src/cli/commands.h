@@ -26,6 +26,7 @@ command_run cmd_group_list, cmd_group_add, cmd_group_remove;
 command_run cmd_rollout_create, cmd_rollout_list, cmd_rollout_get, cmd_rollout_delete;
 command_run cmd_rollout_approve, cmd_rollout_start, cmd_rollout_pause, cmd_rollout_resume;
 command_run cmd_rollout_abort, cmd_rollout_advance, cmd_rollout_rollback;
-command_run cmd_rollout_watch, cmd_rollout_report, cmd_rollout_devices;
+command_run cmd_rollout_watch, cmd_rollout_report, cmd_rollout_devices, cmd_rollout_cohorts,
+    cmd_rollout_lift, cmd_rollout_replay;
 command_run cmd_token_new, cmd_token_list, cmd_token_revoke;
 command_run cmd_audit_tail, cmd_audit_export, cmd_audit_verify;

@@ -12,6 +12,8 @@ enum plan_kind {
     PLAN_TEXT,
     PLAN_COUNT,
     PLAN_PERCENT,
+    PLAN_SHARE, /* one decimal */
+    PLAN_CONFIDENCE,
     PLAN_DURATION,
     PLAN_WINDOW,
     PLAN_UTC,
@@ -27,6 +29,12 @@ static const struct plan_field {
     {"name", "name", PLAN_TEXT, false},
     {"release", "release", PLAN_TEXT, false},
     {"selector", "selector", PLAN_TEXT, false},
+    {"strategy", "strategy", PLAN_TEXT, false},
+    {"max_harmed", "max_harmed", PLAN_COUNT, false},
+    {"confidence", "confidence_percent", PLAN_CONFIDENCE, false},
+    {"floor", "floor_percent", PLAN_SHARE, false},
+    {"background", "background_percent", PLAN_SHARE, false},
+    {"observe", "observe_s", PLAN_DURATION, false},
     {"soak", "soak_s", PLAN_DURATION, true},
     {"failure_percent", "failure_percent", PLAN_PERCENT, true},
     {"failure_count", "failure_count", PLAN_COUNT, true},
@@ -198,6 +206,39 @@ static enum err read_number(const struct plan_field *field, const char *text, js
     return ERR_OK;
 }
 
+static json_t *percent_of(uint32_t permille)
+{
+    return permille % 10 == 0 ? json_integer(permille / 10) : json_real(permille / 10.0);
+}
+
+static enum err read_share(const struct plan_field *field, const char *text, json_t **out,
+                           struct why *why)
+{
+    uint32_t permille;
+
+    if (quantity_permille(text, &permille) != ERR_OK)
+        return refuse(field, "a percentage like 3% or 0.5%", text, why);
+    *out = percent_of(permille);
+    return ERR_OK;
+}
+
+/* "0.99", "0.995", "99%". */
+static enum err read_confidence(const struct plan_field *field, const char *text, json_t **out,
+                                struct why *why)
+{
+    size_t size = strlen(text), digits = strspn(text + (size > 2 ? 2 : size), "0123456789");
+    uint32_t permille = 0;
+
+    if (strncmp(text, "0.", 2) == 0 && digits >= 1 && digits <= 3 && size == 2 + digits) {
+        for (size_t i = 0; i < 3; i++)
+            permille = permille * 10 + (i < digits ? (uint32_t)(text[2 + i] - '0') : 0);
+    } else if (strchr(text, '%') == NULL || quantity_permille(text, &permille) != ERR_OK) {
+        return refuse(field, "a probability like 0.99 or 99%", text, why);
+    }
+    *out = percent_of(permille);
+    return ERR_OK;
+}
+
 static enum err read_value(const struct plan_field *field, const char *text, json_t **out,
                            struct why *why)
 {
@@ -212,6 +253,10 @@ static enum err read_value(const struct plan_field *field, const char *text, jso
         if (!utc_parse(span_of(text), &utc))
             return refuse(field, "a time in UTC like 2026-11-25T10:00:00Z", text, why);
         break;
+    case PLAN_SHARE:
+        return read_share(field, text, out, why);
+    case PLAN_CONFIDENCE:
+        return read_confidence(field, text, out, why);
     case PLAN_COUNT:
     case PLAN_PERCENT:
     case PLAN_DURATION:
@@ -287,6 +332,8 @@ static enum err option_value(const struct options *options, const struct plan_fi
         return ERR_OK;
     case PLAN_TEXT:
     case PLAN_PERCENT:
+    case PLAN_SHARE:
+    case PLAN_CONFIDENCE:
     case PLAN_WINDOW:
     case PLAN_UTC:
         break;
@@ -441,10 +488,13 @@ enum err plan_from_yaml(const struct yaml *yaml, json_t *request, struct why *wh
 enum err plan_check(const json_t *request, struct why *why)
 {
     static const char *const needed[] = {"name", "release", "selector"};
+    const char *strategy = json_string_value(json_object_get(request, "strategy"));
 
     for (size_t i = 0; i < COUNT_OF(needed); i++)
         if (!json_object_get(request, needed[i]))
             return say(why, ERR_INVALID, needed[i], "a rollout needs a %s", needed[i]);
+    if (strategy && strcmp(strategy, "risk") == 0)
+        return ERR_OK; /* it has none */
     if (json_array_size(json_object_get(request, "stages")) == 0)
         return say(why, ERR_INVALID, "stages", "a rollout needs stages, like 10%%,50%%,100%%");
     return ERR_OK;

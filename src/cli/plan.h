@@ -25,5 +25,5 @@ enum err plan_from_options(const struct options *options, json_t *request,
 /* The same from a file; `options` win over it and are applied by plan_from_options() after. */
 enum err plan_from_yaml(const struct yaml *yaml, json_t *request, struct why *why) MUST_USE;
 
-/* Whether nothing is missing: name, release, selector, stages. */
+/* Whether nothing is missing: name, release, selector; stages, but with strategy risk. */
 enum err plan_check(const json_t *request, struct why *why) MUST_USE;
