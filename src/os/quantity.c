@@ -95,8 +95,9 @@ enum err quantity_permille(const char *text, uint32_t *out)
         return ERR_INVALID;
     if (*text == '.') {
         text++;
-        if (*text < '0' || *text > '9' || !take_digits(&text, 9, &tenth))
+        if (*text < '0' || *text > '9')
             return ERR_INVALID;
+        tenth = (uint64_t)(*text++ - '0'); /* one digit: "0.05" is not 0.5 */
     }
     text += *text == '%';
     if (*text != '\0' || whole * 10 + tenth > 1000)
