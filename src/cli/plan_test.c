@@ -1,6 +1,7 @@
 /* Rollout plans: stages, windows and whole files, understood or refused with a place. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,6 +132,35 @@ static void test_whole_file(void **state)
                 "\"window\":{\"days\":[\"mon\"],\"duration_s\":10800,\"start\":\"02:00\"}}");
 }
 
+static void test_risk(void **state)
+{
+    static const struct {
+        const char *written, *sent;
+    } confidences[] = {{"0.99", "99"}, {"0.995", "99.5"}, {"0.9", "90"},
+                       {"99%", "99"},  {"99.9%", "99.9"}, {"0.999", "99.9"}};
+    json_t *request = NULL;
+    char text[160], expected[160];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(confidences); i++) {
+        (void)snprintf(text, sizeof text, "confidence: %s\n", confidences[i].written);
+        assert_int_equal(read_yaml(text, &request), ERR_OK);
+        (void)snprintf(expected, sizeof expected, "%.1f", strtod(confidences[i].sent, NULL));
+        (void)snprintf(text, sizeof text, "%.1f",
+                       json_number_value(json_object_get(request, "confidence_percent")));
+        assert_string_equal(text, expected);
+        json_decref(request);
+    }
+    assert_int_equal(read_yaml("name: x\nrelease: a@1\nselector: all\nstrategy: risk\n"
+                               "max_harmed: 50\nfloor: 3%\nbackground: 1\nobserve: 1d\n",
+                               &request),
+                     ERR_OK);
+    assert_int_equal(plan_check(request, &why), ERR_OK); /* without stages */
+    assert_json(request, "{\"background_percent\":1,\"floor_percent\":3,\"max_harmed\":50,"
+                         "\"name\":\"x\",\"observe_s\":86400,\"release\":\"a@1\","
+                         "\"selector\":\"all\",\"strategy\":\"risk\"}");
+}
+
 static void test_bad_files(void **state)
 {
     static const struct {
@@ -155,6 +185,14 @@ static void test_bad_files(void **state)
          "plan.yaml:1: end_at must be a time in UTC like 2026-11-25T10:00:00Z, not \"tomorrow\""},
         {"failure_percent: 0.5%\n",
          "plan.yaml:1: failure_percent must be a whole percentage like 5%, not \"0.5%\""},
+        {"confidence: 1\n",
+         "plan.yaml:1: confidence must be a probability like 0.99 or 99%, not \"1\""},
+        {"confidence: 0.\n",
+         "plan.yaml:1: confidence must be a probability like 0.99 or 99%, not \"0.\""},
+        {"confidence: 0.9999\n",
+         "plan.yaml:1: confidence must be a probability like 0.99 or 99%, not \"0.9999\""},
+        {"floor: 0.05%\n",
+         "plan.yaml:1: floor must be a percentage like 3% or 0.5%, not \"0.05%\""},
         {"name: [a]\n", "plan.yaml:1: needs one value here"},
         {"- a\n", "plan.yaml:1: a plan is lines of \"name: value\""},
         {"", "plan.yaml:1: a plan is lines of \"name: value\""},
@@ -187,9 +225,9 @@ static void test_what_is_missing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stages),          cmocka_unit_test(test_windows),
-        cmocka_unit_test(test_whole_file),      cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_what_is_missing),
+        cmocka_unit_test(test_stages),     cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_whole_file), cmocka_unit_test(test_risk),
+        cmocka_unit_test(test_bad_files),  cmocka_unit_test(test_what_is_missing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
