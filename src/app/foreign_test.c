@@ -101,6 +101,32 @@ static void test_mender_claim_then_old_name(void **state)
                     "box-7 polls release-1.0: nothing -; reverted failed claimed\n");
 }
 
+/* What a person reads of it. */
+static void test_a_report_tells_claims_from_proof(void **state)
+{
+    struct rollout_report *report = calloc(1, sizeof *report);
+    struct tale *tale = *state;
+    struct rollout_row row;
+
+    assert_non_null(report);
+    tale_furnish(tale, PROTOCOL_HAWKBIT, "cam");
+    tale_poll(tale, PROTOCOL_HAWKBIT, "cam", "");
+    tale_leave(tale, "cam", tale->offer.id);
+    tale_report(tale, PROTOCOL_HAWKBIT, "cam", tale->offer.id, FOREIGN_CLAIMED);
+    stage_rollout_read(&tale->stage, tale->rollout, &row);
+    assert_int_equal(inspect_report(&tale->stage.app, &row, tale->stage.now, report), ERR_OK);
+    assert_int_equal(report->proofs[PROOF_CLAIM], 1);
+    assert_non_null(strstr(report->sentence, "0 succeeded"));
+    assert_non_null(strstr(report->sentence, "1 claim success and have not proven it"));
+    tale_poll(tale, PROTOCOL_HAWKBIT, "cam", "");
+    stage_rollout_read(&tale->stage, tale->rollout, &row);
+    assert_int_equal(inspect_report(&tale->stage.app, &row, tale->stage.now, report), ERR_OK);
+    assert_int_equal(report->proofs[PROOF_CLAIM], 0);
+    assert_int_equal(report->proofs[PROOF_RETURN], 1);
+    assert_non_null(strstr(report->sentence, "1 succeeded"));
+    free(report);
+}
+
 /* It had proven itself, and then names something else. */
 static void test_mender_strays(void **state)
 {
@@ -428,6 +454,7 @@ int main(void)
         TALE(test_claim_then_soak),
         TALE(test_mender_claim_then_new_name),
         TALE(test_mender_claim_then_old_name),
+        TALE(test_a_report_tells_claims_from_proof),
         TALE(test_mender_strays),
         TALE(test_hawkbit_version_attribute),
         TALE(test_failures_before_and_after_leave),

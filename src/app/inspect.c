@@ -365,6 +365,10 @@ static void tell(const struct rollout_row *row, struct utc now, struct rollout_r
     char doing[INSPECT_SENTENCE_MAX / 2];
     struct buf text = buf_over(doing, sizeof doing);
 
+    if (report->proofs[PROOF_CLAIM] > 0) {
+        buf_uint(&text, report->proofs[PROOF_CLAIM]);
+        buf_text(&text, " claim success and have not proven it; ");
+    }
     rollout_explain(rollout, now, &text);
     (void)snprintf(report->sentence, sizeof report->sentence,
                    "%s is %s: of %u devices %u were admitted, %u succeeded, %u failed, %u went "
@@ -384,6 +388,8 @@ enum err inspect_report(struct app *app, const struct rollout_row *row, struct u
     CHECK(batch);
     *out = (struct rollout_report){0};
     err = store_assignment_count(app->db, row->tenant, row->id, out->states);
+    if (err == ERR_OK)
+        err = store_assignment_proofs(app->db, row->tenant, row->id, out->proofs);
     if (err == ERR_OK)
         err = gather_failures(app, row, batch, out);
     free(batch);

@@ -59,6 +59,7 @@ struct failure_group {
 
 struct rollout_report {
     uint32_t states[ASSIGNMENT_STATE_COUNT];
+    uint32_t proofs[PROOF_COUNT]; /* PROOF_CLAIM: claim success, and have not proven it */
     struct failure_group failures[FAILURE_GROUPS_MAX]; /* most frequent first */
     uint32_t failure_count;
     char sentence[INSPECT_SENTENCE_MAX];

@@ -118,6 +118,14 @@ static void out_failures(struct json_out *out, const struct rollout_report *repo
     out_array_end(out);
 }
 
+static void out_proofs(struct json_out *out, const struct rollout_report *report)
+{
+    out_object(out, "proofs");
+    for (enum assignment_proof i = PROOF_CLAIM; i < PROOF_COUNT; i++)
+        out_int(out, assignment_proof_name(i), report->proofs[i]);
+    out_object_end(out);
+}
+
 static void out_stages(struct json_out *out, const struct rollout *rollout)
 {
     out_array(out, "stages");
@@ -164,6 +172,7 @@ static enum err report_rollout(struct api_call *call, struct rollout_row *row,
     out_object_end(&out);
     out_text(&out, "sentence", report->sentence);
     out_success(&out, &row->rollout);
+    out_proofs(&out, report);
     out_failures(&out, report);
     out_stages(&out, &row->rollout);
     if (judge_sits(row)) {

@@ -285,6 +285,27 @@ enum err store_assignment_count(struct db *db, int64_t tenant, int64_t rollout,
     }
 }
 
+enum err store_assignment_proofs(struct db *db, int64_t tenant, int64_t rollout,
+                                 uint32_t counts[PROOF_COUNT])
+{
+    bool row;
+
+    memset(counts, 0, PROOF_COUNT * sizeof counts[0]);
+    db_query(db, "SELECT proof, count(*) FROM assignment WHERE tenant = $1 AND rollout = $2"
+                 " AND proof <> 0 AND state IN ($3, $4) GROUP BY proof");
+    db_bind_int(db, tenant);
+    db_bind_int(db, rollout);
+    db_bind_int(db, ASSIGNMENT_TRIAL);
+    db_bind_int(db, ASSIGNMENT_SUCCEEDED);
+    for (;;) {
+        TRY(db_step(db, &row));
+        if (!row)
+            return ERR_OK;
+        CHECK(db_column_int(db, 0) < PROOF_COUNT);
+        counts[db_column_int(db, 0)] = (uint32_t)db_column_int(db, 1);
+    }
+}
+
 enum err store_assignment_depart(struct db *db, const struct assignment_row *row)
 {
     db_query(db, "INSERT INTO departed (tenant, rollout, stage, standing, whereabouts, devices)"
