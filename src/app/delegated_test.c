@@ -347,6 +347,7 @@ static void test_changed_facts_are_named(void **state)
         {"bases = '0.9'", "from"},
         {"security_version = 7", "security_version"},
         {"security_floor = 7", "security_floor"},
+        {"release_counter = 7", "release_counter"},
         {"length = length + 1", "length"},
         {"sha256 = chunks_sha256", "hashes"},
         {"plain_length = plain_length + 1", "plain"},

@@ -179,6 +179,29 @@ static void test_an_older_release_is_a_step_back(void **state)
     assert_int_equal(mandate_of(stage, &device).action, MANDATE_ROLLBACK);
 }
 
+/* Versions may begin anew; where signers count, devices go by that. */
+static void test_what_signers_count_lower_is_a_step_back(void **state)
+{
+    struct stage *stage = *state;
+    struct stage_device device;
+    int64_t release;
+
+    (void)stage_release(stage, "2.0");
+    release = stage_release(stage, "3.0");
+    stage_device(stage, "gw-1", "a", "2.0", &device);
+    (void)stage_rollout(stage, "r", release, everybody);
+    assert_int_equal(poll(stage, &device), NATIVE_INSTALL);
+    assert_int_equal(mandate_of(stage, &device).action, MANDATE_INSTALL);
+    assert_int_equal(
+        db_script(stage->db, "UPDATE release SET release_counter = 8 - id * id WHERE id < 3"),
+        ERR_OK);
+    assert_int_equal(poll(stage, &device), NATIVE_INSTALL);
+    assert_int_equal(mandate_of(stage, &device).action, MANDATE_ROLLBACK);
+    assert_int_equal(db_script(stage->db, "UPDATE release SET release_counter = id"), ERR_OK);
+    assert_int_equal(poll(stage, &device), NATIVE_INSTALL);
+    assert_int_equal(mandate_of(stage, &device).action, MANDATE_INSTALL);
+}
+
 /* ---- the order of reports ---- */
 
 static void test_a_late_report_undoes_nothing(void **state)
@@ -477,6 +500,7 @@ int main(void)
         ORDER(test_what_changes_nothing_is_not_signed),
         ORDER(test_a_new_order_has_a_higher_number),
         ORDER(test_an_older_release_is_a_step_back),
+        ORDER(test_what_signers_count_lower_is_a_step_back),
         ORDER(test_a_late_report_undoes_nothing),
         ORDER(test_leave_that_was_taken_back_stays_so),
         ORDER(test_a_lost_record_counts_anew),

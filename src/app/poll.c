@@ -209,14 +209,34 @@ static enum err find_way_back(struct polling *polling)
 
 /* ---- the mandate ---- */
 
-/* Whether a device would call the release a step back: it is then told that this is meant. */
-static bool is_older(const struct polling *polling)
+static bool is_older_version(const struct polling *polling)
 {
     struct span running = span_of(polling->call->device.version),
                 offered = span_of(polling->call->release.version);
 
-    return goes_back(&polling->decision) || (version_valid(running) && version_valid(offered) &&
-                                             version_compare(offered, running) < 0);
+    return version_valid(running) && version_valid(offered) &&
+           version_compare(offered, running) < 0;
+}
+
+/* Whether a device would call the release a step back, as its accept rule does: by the signers'
+ * count where both state one, else by version. It is then told that this is meant. */
+static enum err is_older(const struct polling *polling, bool *older)
+{
+    const struct device_row *device = &polling->call->device;
+    int64_t offered = polling->call->release.release_counter;
+    struct release_row running;
+    enum err err = ERR_NOT_FOUND;
+
+    *older = goes_back(&polling->decision);
+    if (*older)
+        return ERR_OK;
+    if (device->running_known && offered > 0)
+        err = store_release_by_image(polling->app->db, device->tenant, device->running, &running);
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        return err;
+    *older = err == ERR_OK && running.release_counter > 0 ? offered < running.release_counter
+                                                          : is_older_version(polling);
+    return ERR_OK;
 }
 
 /* One from before mandates has no number yet. */
@@ -244,14 +264,16 @@ static enum err write_mandate(struct polling *polling, struct mandate *out)
 {
     const struct device_call *call = polling->call;
     const struct policy *policy;
+    bool older;
 
+    TRY(is_older(polling, &older));
     TRY(rules_of(polling->app, call->device.tenant, &policy));
     *out = (struct mandate){.device = span_of(call->device.name),
                             .sequence = (uint64_t)call->assignment.sequence,
                             .nonce_known = polling->poll->nonce_known,
                             .issued_s = (uint64_t)call->now.ms / 1000,
                             .id = (uint64_t)call->assignment.id,
-                            .action = is_older(polling) ? MANDATE_ROLLBACK : MANDATE_INSTALL,
+                            .action = older ? MANDATE_ROLLBACK : MANDATE_INSTALL,
                             .target = span_of(call->release.target),
                             .allow_stale_s = policy->allow_stale_s};
     if (!goes_back(&polling->decision))

@@ -135,6 +135,7 @@ static void fill(const struct publishing *publishing, const struct tuf_target *t
                                 .kind = facts->kind,
                                 .security_version = facts->security_version,
                                 .security_floor = facts->security_floor,
+                                .release_counter = facts->release_counter,
                                 .length = target->file.length,
                                 .plain_length = facts->length,
                                 .chunk_size = facts->chunk_size,
@@ -196,6 +197,8 @@ static const char *changed_field(const struct release_row *old, const struct rel
         {"kind", old->kind == row->kind},
         {"security_version", old->security_version == row->security_version},
         {"security_floor", old->security_floor == row->security_floor},
+        {"release_counter",
+         old->release_counter < 0 || old->release_counter == row->release_counter},
         {"chunks", old->chunk_size == row->chunk_size &&
                        memcmp(old->chunks_sha256, row->chunks_sha256, DIGEST_SIZE) == 0},
         {"sealed", old->sealed == row->sealed && old->alg == row->alg &&

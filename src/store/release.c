@@ -6,7 +6,7 @@
 #define COLUMNS                                                                              \
     "id, product, version, target, hardware, bases, kind, security_version, security_floor," \
     " length, sha256, plain_length, plain_sha256, chunk_size, chunks_sha256, listing,"       \
-    " withdrawn, created_ms, seal, key_check, authority"
+    " withdrawn, created_ms, seal, key_check, authority, release_counter"
 #define READ_COLUMNS COLUMNS ", length(content_key) > 0"
 
 void release_row_name(const struct release_row *row, char out[RELEASE_ID_SIZE])
@@ -57,7 +57,8 @@ static void read_row(struct db *db, int64_t tenant, struct release_row *out)
     (void)db_column_digest(db, 19, out->key_check); /* zeros in the clear */
     out->authority = (enum protocol)db_column_int(db, 20);
     CHECK(out->authority < PROTOCOL_COUNT);
-    out->key_present = db_column_int(db, 21) != 0;
+    out->release_counter = db_column_int(db, 21);
+    out->key_present = db_column_int(db, 22) != 0;
 }
 
 static void bind_row(struct db *db, const struct release_row *row, int64_t id)
@@ -86,6 +87,7 @@ static void bind_row(struct db *db, const struct release_row *row, int64_t id)
     db_bind_int(db, row->sealed ? (int64_t)row->alg + 1 : 0);
     db_bind_bytes(db, row->key_check, row->sealed ? DIGEST_SIZE : 0);
     db_bind_int(db, row->authority);
+    db_bind_int(db, row->release_counter);
 }
 
 enum err store_release_add(struct db *db, struct release_row *row)
@@ -94,7 +96,8 @@ enum err store_release_add(struct db *db, struct release_row *row)
 
     TRY(db_new_ids(db, row->tenant, "release", 1, &id));
     db_query(db, "INSERT INTO release (tenant, " COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7,"
-                 " $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)");
+                 " $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,"
+                 " $23)");
     bind_row(db, row, id);
     TRY(db_run(db));
     row->id = id;
@@ -104,7 +107,7 @@ enum err store_release_add(struct db *db, struct release_row *row)
 enum err store_release_set_image(struct db *db, const struct release_row *row)
 {
     db_query(db, "UPDATE release SET (tenant, " COLUMNS ") = ($1, $2, $3, $4, $5, $6, $7, $8,"
-                 " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"
+                 " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)"
                  " WHERE tenant = $1 AND id = $2");
     bind_row(db, row, row->id);
     TRY(db_run(db));

@@ -24,7 +24,8 @@ struct release_row {
     char bases[BASES_TEXT_MAX];       /* versions or digests in hex, with spaces; "": anything */
     uint32_t kind;                    /* enum release_kind of format/release.h */
     uint32_t security_version, security_floor;
-    uint64_t length; /* bytes of the file to download */
+    int64_t release_counter; /* 0: not stated; -1: published before it was kept */
+    uint64_t length;         /* bytes of the file to download */
     uint8_t sha256[DIGEST_SIZE];
     uint64_t plain_length; /* bytes of the image that then runs */
     uint8_t plain_sha256[DIGEST_SIZE];

@@ -153,7 +153,7 @@ static void furnish_walk(struct db *db)
     assert_int_equal(
         db_script(db, "UPDATE device SET status = 3 WHERE id = 2;"
                       "INSERT INTO release VALUES (1, 1, 'p', '1', 't', '', '', 0, 0, 0, 1, x'',"
-                      " 1, x'', 1024, x'', 1, 0, 1, 0, x'', x'', 0);"
+                      " 1, x'', 1024, x'', 1, 0, 1, 0, x'', x'', 0, 0);"
                       "INSERT INTO rollout VALUES (1, 1, 'r', 1, 'all', 1, '', 1, '', 1, 1, 0, 0,"
                       " 0, 0, 0, 0, 1, 0, '', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,"
                       " 0, 0, 0, 0);"
