@@ -88,6 +88,10 @@ static const struct rule rules[] = {
     {"rollbackRollout",     NAMED,  "{}", NULL},
     {"listRolloutDevices",  NAMED,  NULL, NULL},
     {"getRolloutReport",    NAMED,  NULL, NULL},
+    {"getRolloutRisk",      NAMED,  NULL, NULL},
+    {"listRolloutCohorts",  NAMED,  NULL, NULL},
+    {"listRolloutJournal",  NAMED,  NULL, NULL},
+    {"liftHold",            NAMED,  "{\"cohort\":\"hw=a\",\"reason\":\"x\"}", NULL},
     {"watchRollout",        NAMED,  NULL, NULL},
     {"watchEvents",         STREAM, NULL, NULL},
     {"listAudit",           LIST,   NULL, NULL},
@@ -179,11 +183,30 @@ static struct tenants open_tenants(void)
 /* Everything of the first tenant, but for what grows by itself. */
 static void fingerprint(struct world *world, char out[DIGEST_HEX_SIZE])
 {
-    static const char *const tables[] = {
-        "counter",      "device",      "device_state", "attribute",     "tag",
-        "group_member", "certificate", "claim",        "token",         "metadata",
-        "release",      "rollout",     "assignment",   "report",        "device_log",
-        "gap",          "audit",       "idempotency",  "preauthorized", "blob_owner"};
+    static const char *const tables[] = {"counter",
+                                         "device",
+                                         "device_state",
+                                         "attribute",
+                                         "tag",
+                                         "group_member",
+                                         "certificate",
+                                         "claim",
+                                         "token",
+                                         "metadata",
+                                         "release",
+                                         "rollout",
+                                         "assignment",
+                                         "report",
+                                         "device_log",
+                                         "artifact",
+                                         "foreign_device",
+                                         "foreign_credential",
+                                         "foreign_gateway",
+                                         "gap",
+                                         "audit",
+                                         "idempotency",
+                                         "preauthorized",
+                                         "blob_owner"};
     char sql[160], text[4096] = "";
     struct buf buf = buf_over(text, sizeof text);
     uint8_t sha256[DIGEST_SIZE];
