@@ -93,7 +93,7 @@ static void reply_refusal(struct handling *handling, enum err err)
     if (session && (err == ERR_UNTRUSTED || err == ERR_DENIED))
         reply_empty(handling->exchange, 401);
     else
-        reply_sentence(handling, err == ERR_DENIED ? 401 : status_of(err),
+        reply_sentence(handling, err == ERR_DENIED || err == ERR_UNTRUSTED ? 401 : status_of(err),
                        handling->why.text[0] != '\0' ? handling->why.text : err_text(err));
 }
 
@@ -118,6 +118,21 @@ static bool is_signed(const struct exchange *exchange, const struct public_key *
                              (struct span){signature, (size_t)size - padding});
 }
 
+/* Whoever tries has proved nothing. */
+static enum err refuse_stranger(struct handling *handling, const char *sentence)
+{
+    struct deed deed = {.tenant = 1,
+                        .actor = "stranger",
+                        .action = "device.session",
+                        .refused = true,
+                        .stranger = true};
+    struct why why;
+
+    (void)say(&handling->why, ERR_UNTRUSTED, NULL, "%s", sentence);
+    (void)say(&why, ERR_UNTRUSTED, NULL, "%s, from %s", sentence, handling->exchange->peer.address);
+    return app_refuse(handling->app, handling->exchange->now, &deed, ERR_UNTRUSTED, &why);
+}
+
 static enum err read_proof(struct handling *handling, struct buf *der)
 {
     struct public_key *key;
@@ -128,7 +143,7 @@ static enum err read_proof(struct handling *handling, struct buf *der)
     if (public_key_from_any_pem(span_of(handling->call.pem), &key, NULL) != ERR_OK)
         return say(&handling->why, ERR_CORRUPT, NULL, "pubkey is no RSA, P-256 or Ed25519 key");
     if (!is_signed(handling->exchange, key))
-        err = say(&handling->why, ERR_UNTRUSTED, NULL, "signature verification failed");
+        err = refuse_stranger(handling, "signature verification failed");
     else
         public_key_der(key, der);
     public_key_close(key);
@@ -476,24 +491,11 @@ static enum err enter(struct handling *handling, const char *tenant, int64_t cre
     return ERR_OK;
 }
 
-static enum err refuse_token(struct handling *handling)
-{
-    struct deed deed = {.tenant = 1,
-                        .actor = "stranger",
-                        .action = "device.session",
-                        .refused = true,
-                        .stranger = true};
-
-    (void)say(&handling->why, ERR_UNTRUSTED, NULL, "a session that is not in force, from %s",
-              handling->exchange->peer.address);
-    return app_refuse(handling->app, handling->exchange->now, &deed, ERR_UNTRUSTED, &handling->why);
-}
-
 static enum err enter_by_token(struct handling *handling)
 {
     if (mender_session_read(handling->app, handling->exchange->request.bearer,
                             handling->exchange->now, &handling->session) != ERR_OK)
-        return refuse_token(handling);
+        return refuse_stranger(handling, "a session that is not in force");
     return enter(handling, handling->session.tenant, handling->session.credential);
 }
 

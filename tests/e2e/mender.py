@@ -183,10 +183,10 @@ def upload(world, artifact, token=None):
 
 def write_artifact(world, name, image, *options, device_type="board", kind="bank"):
     """A Mender Artifact with one file, made by our own writer."""
-    directory = world.path / "artifacts" / name
+    directory = world.path / "artifacts" / hashlib.sha256(name.encode()).hexdigest()[:8]
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "image.bin").write_bytes(image)
-    out = directory / f"{name}.mender"
+    out = directory / "made.mender"
     done = subprocess.run([str(PROGRAMS["slipway"]), "artifact", "write", "module-image", "--out",
                            str(out), "-n", name, "-t", device_type, "-T", kind, "-f",
                            str(directory / "image.bin"), *options], capture_output=True, text=True)

@@ -300,5 +300,45 @@ def test_a_broken_transfer_is_resumed(world):
     publish(world, "release-2", image)
     roll_out(world, "release-2")
     wait_state(world, device, "succeeded", timeout_s=120)
-    assert cutter.cut == 1 and "Resuming download after" in device.text()
+    assert cutter.cut == 1 and "resume artifact download from offset" in device.text()
     assert device.running() == image and device.calls().count("Download") == 1
+
+
+# ---- side by side ----
+
+def test_one_release_for_both_kinds(world):
+    """A native agent and a client of Mender in one rollout, each with its own file."""
+    world.make_repository()
+    world.release("1.0", b"image 1.0")
+    agent = world.device("gw-1", b"image 1.0").start()
+    device = MenderDevice(world, "m1").start().wait_pending().accept().wait_inventory()
+    world.wait_ready(devices=[agent])
+    artifact = write_artifact(world, "gateway-2", b"payload 2" * 1000)
+    world.slipway("release", "add", artifact, "--dir", world.repo, "--product", "gateway",
+                  "--version", "2.0", "--format", "mender")
+    world.release("2.0", b"image 2.0" * 1000)
+    world.rollout("r", "2.0", "--stages", "50%,100%", "--soak", "0s")
+    world.wait_rollout("r", "done")
+    assert device.running() == b"payload 2" * 1000
+    assert (agent.path / "bank_b").read_bytes().startswith(b"image 2.0")
+    rows = world.assignments("r")
+    assert {row["state"] for row in rows.values()} == {"succeeded"} and len(rows) == 2
+    assert world.server.api("GET", f"/devices/{device.device_name}")["protocol"] == "mender"
+    told = [entry["action"] for entry in world.audit()]
+    assert told.index("assignment.claimed") < told.index("assignment.proven")
+
+
+def test_a_failing_kind_halts_both(world):
+    world.make_repository()
+    world.release("1.0", b"image 1.0")
+    agent = world.device("gw-1", b"image 1.0").start()
+    device = MenderDevice(world, "m1").start().wait_pending().accept().wait_inventory()
+    device.switch("fail-ArtifactInstall")
+    world.wait_ready(devices=[agent])
+    artifact = write_artifact(world, "gateway-2", b"payload 2" * 1000)
+    world.slipway("release", "add", artifact, "--dir", world.repo, "--product", "gateway",
+                  "--version", "2.0", "--format", "mender")
+    world.release("2.0", b"image 2.0" * 1000)
+    world.rollout("r", "2.0", "--stages", "100%", "--failure-percent", "0%")
+    world.wait_rollout("r", "halted")
+    assert device.running() == b"first image"
