@@ -40,6 +40,22 @@ static const struct route routes[] = {
     {METHOD_PUT, REST "/system/configs/{key}", PERMISSION_CLAIM_EDIT, rest_gateway_put, true},
     {METHOD_DELETE, REST "/system/configs/{key}", PERMISSION_CLAIM_EDIT, rest_gateway_delete,
      false},
+    {METHOD_GET, REST "/distributionsets", PERMISSION_READ, rest_sets, false},
+    {METHOD_GET, REST "/distributionsets/{id}", PERMISSION_READ, rest_set, false},
+    {METHOD_GET, REST "/rollouts", PERMISSION_READ, rest_rollouts, false},
+    {METHOD_POST, REST "/rollouts", PERMISSION_ROLLOUT_DRAFT, rest_rollouts_post, true},
+    {METHOD_GET, REST "/rollouts/{id}", PERMISSION_READ, rest_rollout, false},
+    {METHOD_DELETE, REST "/rollouts/{id}", PERMISSION_ROLLOUT_DRAFT, rest_rollout_delete, false},
+    {METHOD_GET, REST "/rollouts/{id}/deploygroups", PERMISSION_READ, rest_rollout_groups, false},
+    {METHOD_POST, REST "/rollouts/{id}/start", PERMISSION_ROLLOUT_RUN, rest_rollout_start, false},
+    {METHOD_POST, REST "/rollouts/{id}/pause", PERMISSION_ROLLOUT_STOP, rest_rollout_pause, false},
+    {METHOD_POST, REST "/rollouts/{id}/resume", PERMISSION_ROLLOUT_RUN, rest_rollout_resume,
+     false},
+    {METHOD_POST, REST "/rollouts/{id}/stop", PERMISSION_ROLLOUT_STOP, rest_rollout_stop, false},
+    {METHOD_POST, REST "/rollouts/{id}/approve", PERMISSION_ROLLOUT_APPROVE, rest_rollout_approve,
+     false},
+    {METHOD_POST, REST "/rollouts/{id}/triggerNextGroup", PERMISSION_ROLLOUT_RUN,
+     rest_rollout_next, false},
 };
 /* clang-format on */
 

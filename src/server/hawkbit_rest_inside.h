@@ -16,6 +16,7 @@
 #define REST_SCAN_MAX      65536u     /* devices one list may look at; see 429 */
 #define REST_REPLY_SIZE    (2u << 20) /* bytes: a full page, names and notes as long as may be */
 #define REST_BULK_MAX      100u       /* entities in one request */
+#define REST_SETS_MAX      1000u      /* releases, or rollouts, that a list knows: the newest */
 
 struct rest_call {
     struct app *app;
@@ -56,8 +57,19 @@ struct rest_page {
 };
 struct rest_page rest_page(const struct rest_call *call);
 
+/* Targets are devices of this protocol, and nobody else. */
+#define REST_SELECTOR "protocol = \"hawkbit\""
+
 /* hawkbit_targets.c */
 rest_handler rest_targets, rest_targets_post, rest_target, rest_target_put, rest_target_delete,
     rest_target_attributes;
+/* hawkbit_sets.c */
+rest_handler rest_sets, rest_set;
+/* The first argument of the path as a number of at least 1. */
+bool rest_argument_id(const struct rest_call *call, int64_t *out);
+/* hawkbit_rollouts.c */
+rest_handler rest_rollouts, rest_rollouts_post, rest_rollout, rest_rollout_delete,
+    rest_rollout_groups, rest_rollout_start, rest_rollout_pause, rest_rollout_resume,
+    rest_rollout_stop, rest_rollout_approve, rest_rollout_next;
 /* hawkbit_configs.c */
 rest_handler rest_gateway, rest_gateway_put, rest_gateway_delete;

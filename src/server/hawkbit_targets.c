@@ -12,8 +12,6 @@
 #include "fleet/selector.h"
 #include "server/hawkbit_rest_inside.h"
 
-#define SELECTOR_PREFIX "protocol = \"hawkbit\" and ("
-
 /* ---- one target as JSON ---- */
 
 /* hawkBit's word for how it stands. */
@@ -116,10 +114,10 @@ static enum err read_filter(struct rest_call *call, struct selector *out)
     enum err err = http_query_text(call->exchange->request.query, "q", query, sizeof query);
 
     if (err == ERR_NOT_FOUND || (err == ERR_OK && query[0] == '\0'))
-        return selector_parse(SPAN_LITERAL("protocol = \"hawkbit\""), out, NULL, NULL);
+        return selector_parse(SPAN_LITERAL(REST_SELECTOR), out, NULL, NULL);
     if (err != ERR_OK)
         return bad_filter(call, &fault);
-    buf_text(&buf, SELECTOR_PREFIX);
+    buf_text(&buf, REST_SELECTOR " and (");
     err = rsql_to_selector(span_of(query), &buf, &fault);
     buf_text(&buf, ")");
     if (err != ERR_OK)
