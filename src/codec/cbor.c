@@ -150,6 +150,17 @@ enum err cbor_read_bytes(struct cbor_reader *reader, struct span *out)
     return read_string(reader, MAJOR_BYTES, out);
 }
 
+enum err cbor_read_exactly(struct cbor_reader *reader, uint8_t *to, size_t size)
+{
+    struct span bytes;
+
+    TRY(cbor_read_bytes(reader, &bytes));
+    if (bytes.size != size)
+        return stuck(reader, ERR_CORRUPT);
+    memcpy(to, bytes.at, size);
+    return ERR_OK;
+}
+
 enum err cbor_read_text(struct cbor_reader *reader, struct span *out)
 {
     struct span text;
@@ -177,6 +188,14 @@ static enum err read_count(struct cbor_reader *reader, enum major major, uint32_
 enum err cbor_read_array(struct cbor_reader *reader, uint32_t *count_out)
 {
     return read_count(reader, MAJOR_ARRAY, 1, count_out);
+}
+
+enum err cbor_read_array_of(struct cbor_reader *reader, uint32_t count)
+{
+    uint32_t found;
+
+    TRY(cbor_read_array(reader, &found));
+    return found == count ? ERR_OK : stuck(reader, ERR_CORRUPT);
 }
 
 enum err cbor_read_map(struct cbor_reader *reader, uint32_t *count_out)

@@ -46,9 +46,13 @@ enum err cbor_read_bool(struct cbor_reader *reader, bool *out) MUST_USE;
 enum err cbor_read_bytes(struct cbor_reader *reader, struct span *out) MUST_USE; /* borrowed */
 enum err cbor_read_text(struct cbor_reader *reader, struct span *out) MUST_USE;  /* borrowed */
 
+/* Take a byte string of that size, no other, copied. */
+enum err cbor_read_exactly(struct cbor_reader *reader, uint8_t *to, size_t size) MUST_USE;
+
 /* Take the head of an array or map; `count_out` items or pairs follow. A count that cannot fit
  * into the bytes left is refused here already. */
 enum err cbor_read_array(struct cbor_reader *reader, uint32_t *count_out) MUST_USE;
+enum err cbor_read_array_of(struct cbor_reader *reader, uint32_t count) MUST_USE; /* no other */
 enum err cbor_read_map(struct cbor_reader *reader, uint32_t *count_out) MUST_USE;
 
 /* Take an unsigned map key greater than the last one. `last` starts at CBOR_NO_KEY. */

@@ -88,6 +88,26 @@ static void test_strings_and_booleans(void **state)
     assert_int_equal(cbor_peek(&reader), CBOR_END);
 }
 
+static void test_of_one_size_only(void **state)
+{
+    struct cbor_reader reader = READER("\x43"
+                                       "abc"
+                                       "\x82\x01\x02");
+    struct cbor_reader longer = reader, shorter = reader, array = READER("\x82\x01\x02");
+    uint8_t to[4] = {7, 7, 7, 7};
+
+    (void)state;
+    assert_int_equal(cbor_read_exactly(&longer, to, 4), ERR_CORRUPT);
+    assert_int_equal(cbor_read_exactly(&shorter, to, 2), ERR_CORRUPT);
+    assert_int_equal(to[0], 7);
+    assert_int_equal(cbor_finish(&shorter), ERR_CORRUPT);
+    assert_int_equal(cbor_read_exactly(&reader, to, 3), ERR_OK);
+    assert_memory_equal(to, "abc\x07", 4);
+    assert_int_equal(cbor_read_array_of(&reader, 2), ERR_OK);
+    assert_int_equal(cbor_read_array_of(&array, 3), ERR_CORRUPT);
+    assert_int_equal(cbor_finish(&array), ERR_CORRUPT);
+}
+
 /* Each of these is refused by cbor_skip(), whatever type the reader expects. */
 static void test_what_is_no_item_of_ours(void **state)
 {
@@ -253,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_unsigned_integers_both_ways),
         cmocka_unit_test(test_negative_integers_both_ways),
         cmocka_unit_test(test_strings_and_booleans),
+        cmocka_unit_test(test_of_one_size_only),
         cmocka_unit_test(test_what_is_no_item_of_ours),
         cmocka_unit_test(test_skip_takes_exactly_one_item),
         cmocka_unit_test(test_keys_must_ascend),

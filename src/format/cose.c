@@ -30,31 +30,12 @@ static bool skip_tag(struct span *in, struct span tag)
     return true;
 }
 
-static enum err read_array(struct cbor_reader *reader, uint32_t items)
-{
-    uint32_t count;
-
-    TRY(cbor_read_array(reader, &count));
-    return refuse_unless(count == items);
-}
-
 static enum err read_empty_map(struct cbor_reader *reader)
 {
     uint32_t count;
 
     TRY(cbor_read_map(reader, &count));
     return refuse_unless(count == 0);
-}
-
-static enum err read_exactly(struct cbor_reader *reader, uint8_t *to, uint32_t size)
-{
-    struct span bytes;
-
-    TRY(cbor_read_bytes(reader, &bytes));
-    if (bytes.size != size)
-        return ERR_CORRUPT;
-    memcpy(to, bytes.at, size);
-    return ERR_OK;
 }
 
 static enum err read_alg(struct cbor_reader *reader, enum verify_alg *out)
@@ -84,7 +65,7 @@ static enum err read_header(struct cbor_reader *outer, struct cose_signature *ou
     TRY(read_alg(&reader, &out->alg));
     TRY(cbor_read_uint(&reader, &kid));
     TRY(refuse_unless(kid == HEADER_KID));
-    TRY(read_exactly(&reader, out->kid, sizeof out->kid));
+    TRY(cbor_read_exactly(&reader, out->kid, sizeof out->kid));
     return cbor_finish(&reader);
 }
 
@@ -101,11 +82,11 @@ enum err cose_sign1_read(struct span in, struct cose_sign1 *out)
 
     TRY(refuse_unless(skip_tag(&in, SIGN1_TAG)));
     reader = cbor_reader_over(in);
-    TRY(read_array(&reader, MESSAGE_ITEMS));
+    TRY(cbor_read_array_of(&reader, MESSAGE_ITEMS));
     TRY(read_header(&reader, &message.signature));
     TRY(read_empty_map(&reader));
     TRY(read_payload(&reader, &message.payload));
-    TRY(read_exactly(&reader, message.signature.bytes, sizeof message.signature.bytes));
+    TRY(cbor_read_exactly(&reader, message.signature.bytes, sizeof message.signature.bytes));
     TRY(cbor_finish(&reader));
     *out = message;
     return ERR_OK;
@@ -113,10 +94,10 @@ enum err cose_sign1_read(struct span in, struct cose_sign1 *out)
 
 static enum err read_each(struct cbor_reader *reader, struct cose_signature *out)
 {
-    TRY(read_array(reader, EACH_ITEMS));
+    TRY(cbor_read_array_of(reader, EACH_ITEMS));
     TRY(read_header(reader, out));
     TRY(read_empty_map(reader));
-    return read_exactly(reader, out->bytes, sizeof out->bytes);
+    return cbor_read_exactly(reader, out->bytes, sizeof out->bytes);
 }
 
 static int kid_order(const struct cose_signature *a, const struct cose_signature *b)
@@ -149,7 +130,7 @@ enum err cose_sign_read(struct span in, struct cose_sign *out)
 
     TRY(refuse_unless(skip_tag(&in, SIGN_TAG)));
     reader = cbor_reader_over(in);
-    TRY(read_array(&reader, MESSAGE_ITEMS));
+    TRY(cbor_read_array_of(&reader, MESSAGE_ITEMS));
     TRY(cbor_read_bytes(&reader, &no_header));
     TRY(refuse_unless(no_header.size == 0));
     TRY(read_empty_map(&reader));

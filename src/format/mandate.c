@@ -28,17 +28,6 @@ enum mandate_key {
 
 /* ---- reading ---- */
 
-static enum err read_fixed(struct cbor_reader *reader, uint8_t *to, size_t size)
-{
-    struct span bytes;
-
-    TRY(cbor_read_bytes(reader, &bytes));
-    if (bytes.size != size)
-        return ERR_CORRUPT;
-    memcpy(to, bytes.at, size);
-    return ERR_OK;
-}
-
 static enum err read_text(struct cbor_reader *reader, size_t size_max, struct span *out)
 {
     TRY(cbor_read_text(reader, out));
@@ -101,7 +90,7 @@ static enum err read_member(struct cbor_reader *reader, int64_t key, struct mand
         return read_number(reader, 1, UINT64_MAX, &out->sequence);
     case KEY_NONCE:
         out->nonce_known = true;
-        return read_fixed(reader, out->nonce, sizeof out->nonce);
+        return cbor_read_exactly(reader, out->nonce, sizeof out->nonce);
     case KEY_ISSUED:
         return read_number(reader, 1, MANDATE_TIME_S_MAX, &out->issued_s);
     case KEY_ID:
@@ -109,7 +98,7 @@ static enum err read_member(struct cbor_reader *reader, int64_t key, struct mand
     case KEY_ACTION:
         return read_action(reader, &out->action);
     case KEY_SHA256:
-        return read_fixed(reader, out->sha256, sizeof out->sha256);
+        return cbor_read_exactly(reader, out->sha256, sizeof out->sha256);
     case KEY_TARGET:
         return read_text(reader, TARGET_NAME_SIZE_MAX, &out->target);
     case KEY_NOT_BEFORE:

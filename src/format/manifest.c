@@ -50,16 +50,6 @@ static enum err read_text(struct cbor_reader *reader, char *to, size_t to_size)
     return refuse_unless(span_to_text(text, to, to_size));
 }
 
-static enum err read_digest(struct cbor_reader *reader, uint8_t to[DIGEST_SIZE])
-{
-    struct span bytes;
-
-    TRY(cbor_read_bytes(reader, &bytes));
-    TRY(refuse_unless(bytes.size == DIGEST_SIZE));
-    memcpy(to, bytes.at, DIGEST_SIZE);
-    return ERR_OK;
-}
-
 static enum err read_u32(struct cbor_reader *reader, enum key key, uint32_t *out)
 {
     uint64_t value;
@@ -132,10 +122,10 @@ static enum err read_image(struct cbor_reader *reader, struct release_facts *fac
     TRY(read_key(reader, KEY_LENGTH));
     TRY(cbor_read_uint(reader, &facts->length));
     TRY(read_key(reader, KEY_SHA256));
-    TRY(read_digest(reader, facts->sha256));
+    TRY(cbor_read_exactly(reader, facts->sha256, DIGEST_SIZE));
     TRY(read_u32(reader, KEY_CHUNK_SIZE, &facts->chunk_size));
     TRY(read_key(reader, KEY_CHUNKS_SHA256));
-    return read_digest(reader, facts->chunks_sha256);
+    return cbor_read_exactly(reader, facts->chunks_sha256, DIGEST_SIZE);
 }
 
 /* A digest is a byte string, a version is text. */
@@ -143,7 +133,7 @@ static enum err read_base(struct cbor_reader *reader, struct release_base *out)
 {
     out->by_digest = cbor_peek(reader) == CBOR_BYTES;
     if (out->by_digest)
-        return read_digest(reader, out->sha256);
+        return cbor_read_exactly(reader, out->sha256, DIGEST_SIZE);
     return read_text(reader, out->version, sizeof out->version);
 }
 
@@ -161,39 +151,31 @@ static enum err read_bases(struct cbor_reader *reader, struct release_facts *fac
     return ERR_OK;
 }
 
-static enum err read_array(struct cbor_reader *reader, uint32_t items)
-{
-    uint32_t count;
-
-    TRY(cbor_read_array(reader, &count));
-    return refuse_unless(count == items);
-}
-
 static enum err read_sealed(struct cbor_reader *reader, struct release_sealed *out)
 {
     uint64_t alg;
 
-    TRY(read_array(reader, SEALED_ITEMS));
+    TRY(cbor_read_array_of(reader, SEALED_ITEMS));
     TRY(cbor_read_uint(reader, &alg));
     TRY(refuse_unless(alg < AEAD_COUNT));
     out->used = true;
     out->alg = (enum aead_kind)alg;
     TRY(cbor_read_uint(reader, &out->length));
-    TRY(read_digest(reader, out->sha256));
-    return read_digest(reader, out->key_check);
+    TRY(cbor_read_exactly(reader, out->sha256, DIGEST_SIZE));
+    return cbor_read_exactly(reader, out->key_check, DIGEST_SIZE);
 }
 
 static enum err read_slot(struct cbor_reader *reader, struct manifest_slot *out)
 {
     uint64_t fill;
 
-    TRY(read_array(reader, SLOT_ITEMS));
+    TRY(cbor_read_array_of(reader, SLOT_ITEMS));
     TRY(cbor_read_uint(reader, &out->length));
     TRY(cbor_read_uint(reader, &fill));
     TRY(refuse_unless(fill <= UINT8_MAX));
     out->known = true;
     out->fill = (uint8_t)fill;
-    return read_digest(reader, out->sha256);
+    return cbor_read_exactly(reader, out->sha256, DIGEST_SIZE);
 }
 
 static enum err read_optional(struct cbor_reader *reader, int64_t key, struct manifest *out)

@@ -216,13 +216,8 @@ static enum err read_string(struct cbor_reader *reader, const struct field *fiel
 
 static enum err read_digest(struct cbor_reader *reader, const struct field *field, uint8_t *to)
 {
-    struct span bytes;
-
-    TRY(cbor_read_bytes(reader, &bytes));
-    if (bytes.size != field->size)
-        return ERR_CORRUPT;
+    TRY(cbor_read_exactly(reader, to + 1, field->size));
     *(bool *)to = true;
-    memcpy(to + 1, bytes.at, bytes.size);
     return ERR_OK;
 }
 

@@ -194,17 +194,6 @@ static enum err read_u32(struct cbor_reader *reader, uint32_t *out)
     return ERR_OK;
 }
 
-static enum err read_digest(struct cbor_reader *reader, uint8_t out[DIGEST_SIZE])
-{
-    struct span bytes;
-
-    TRY(cbor_read_bytes(reader, &bytes));
-    if (bytes.size != DIGEST_SIZE)
-        return ERR_CORRUPT;
-    memcpy(out, bytes.at, DIGEST_SIZE);
-    return ERR_OK;
-}
-
 static enum err read_version(struct cbor_reader *reader, char out[VERSION_SIZE_MAX + 1])
 {
     struct span text;
@@ -223,7 +212,7 @@ static enum err read_image(struct cbor_reader *reader, struct record_image *out)
         TRY(cbor_read_key(reader, &key));
         switch (key) {
         case IMAGE_SHA256:
-            TRY(read_digest(reader, out->sha256));
+            TRY(cbor_read_exactly(reader, out->sha256, DIGEST_SIZE));
             out->known = true;
             break;
         case IMAGE_LENGTH:
@@ -270,7 +259,7 @@ static enum err read_sealed(struct cbor_reader *reader, struct record_sealed *ou
             TRY(read_u32(reader, &out->alg));
             break;
         case SEALED_SHA256:
-            TRY(read_digest(reader, out->sha256));
+            TRY(cbor_read_exactly(reader, out->sha256, DIGEST_SIZE));
             break;
         case SEALED_WRAP:
             TRY(read_wrap(reader, out));
@@ -305,7 +294,7 @@ static enum err read_work(struct cbor_reader *reader, struct record_work *out)
             TRY(read_u32(reader, &out->chunk_size));
             break;
         case WORK_CHUNKS_SHA256:
-            TRY(read_digest(reader, out->chunks_sha256));
+            TRY(cbor_read_exactly(reader, out->chunks_sha256, DIGEST_SIZE));
             break;
         case WORK_SECURITY_FLOOR:
             TRY(read_u32(reader, &out->security_floor));
@@ -348,17 +337,6 @@ static enum err read_report(struct cbor_reader *reader, struct record_report *ou
     return ERR_OK;
 }
 
-static enum err read_key_id(struct cbor_reader *reader, uint8_t out[RECORD_KEY_ID_SIZE])
-{
-    struct span bytes;
-
-    TRY(cbor_read_bytes(reader, &bytes));
-    if (bytes.size != RECORD_KEY_ID_SIZE)
-        return ERR_CORRUPT;
-    memcpy(out, bytes.at, RECORD_KEY_ID_SIZE);
-    return ERR_OK;
-}
-
 static enum err read_mandate(struct cbor_reader *reader, struct record_mandate *out)
 {
     int64_t key = CBOR_NO_KEY;
@@ -372,7 +350,7 @@ static enum err read_mandate(struct cbor_reader *reader, struct record_mandate *
             TRY(cbor_read_uint(reader, &out->sequence));
             break;
         case MANDATE_KEY_ID:
-            TRY(read_key_id(reader, out->key_id));
+            TRY(cbor_read_exactly(reader, out->key_id, RECORD_KEY_ID_SIZE));
             break;
         case MANDATE_ASSIGNMENT:
             TRY(cbor_read_uint(reader, &out->assignment));

@@ -34,14 +34,6 @@ static enum err refuse_unless(bool good)
     return good ? ERR_OK : ERR_CORRUPT;
 }
 
-static enum err read_array(struct cbor_reader *reader, uint32_t items)
-{
-    uint32_t count;
-
-    TRY(cbor_read_array(reader, &count));
-    return refuse_unless(count == items);
-}
-
 /* A list of 1 to `max` things. */
 static enum err read_list(struct cbor_reader *reader, uint32_t max, uint32_t *count)
 {
@@ -74,7 +66,7 @@ static enum err read_public_key(struct cbor_reader *reader, struct verify_key *o
     struct span public;
     int64_t alg;
 
-    TRY(read_array(reader, KEY_ITEMS));
+    TRY(cbor_read_array_of(reader, KEY_ITEMS));
     TRY(cbor_read_int(reader, &alg));
     TRY(refuse_unless(alg == COSE_EDDSA || alg == COSE_ES256));
     TRY(cbor_read_bytes(reader, &public));
@@ -98,7 +90,7 @@ static enum err read_role(struct cbor_reader *reader, struct trust_role *out)
 
 static enum err read_root(struct cbor_reader *reader, struct trust_role *out)
 {
-    TRY(read_array(reader, ROLE_ITEMS));
+    TRY(cbor_read_array_of(reader, ROLE_ITEMS));
     return read_role(reader, out);
 }
 
@@ -106,7 +98,7 @@ static enum err read_release(struct cbor_reader *reader, struct trust_release *o
 {
     struct span product;
 
-    TRY(read_array(reader, RELEASE_ITEMS));
+    TRY(cbor_read_array_of(reader, RELEASE_ITEMS));
     TRY(cbor_read_text(reader, &product));
     TRY(refuse_unless(span_to_text(product, out->product, sizeof out->product)));
     TRY(read_u32(reader, &out->security_floor));
