@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/deeds.h"
+#include "app/foreign.h"
 #include "app/judge.h"
 #include "app/mender.h"
 #include "app/pace.h"
@@ -92,6 +93,7 @@ void app_close(struct app *app)
     free(app->dirty);
     app_forget_tenants(app);
     survey_forget_all(app);
+    foreign_hashing_forget(app);
     judges_close(app);
     pace_close(app->proofs);
     pace_close(app->asked);

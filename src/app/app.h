@@ -25,11 +25,12 @@
 #include "store/db.h"
 #include "store/device.h"
 
-struct key;    /* crypto/key.h */
-struct policy; /* trust/policy.h */
-struct survey; /* app/survey.h */
-struct judge;  /* app/judge.h */
-struct pace;   /* app/pace.h */
+struct key;     /* crypto/key.h */
+struct policy;  /* trust/policy.h */
+struct survey;  /* app/survey.h */
+struct hashing; /* app/foreign_release.c */
+struct judge;   /* app/judge.h */
+struct pace;    /* app/pace.h */
 
 /* What the fronts are told of a device, to answer its quiet polls without the engine. */
 struct device_presence {
@@ -228,6 +229,7 @@ struct app {
     /* Long walks over the fleet go on in slices, see app/survey.h. */
     struct survey *surveys[16]; /* SURVEYS_MAX */
     uint32_t walk_left;         /* devices that this transaction may still read */
+    struct hashing *hashing;    /* a file whose older digests are being computed; NULL: none */
     bool unfinished;            /* the story needs another turn */
     bool more;                  /* the tick has more to do at once */
 

@@ -18,7 +18,8 @@
 #define FOREIGN_ASSIGNMENT_MAX    ((INT64_C(1) << 30) - 1) /* ids above are not offered any more */
 #define FOREIGN_SECRET_SIZE       33u /* bytes of a token with NUL: 32 characters, as hawkBit has */
 #define FOREIGN_VERSION_ATTRIBUTE "version" /* by which a hawkBit client shows what it runs */
-#define FOREIGN_MESSAGES_MAX      50u       /* in one report */
+#define FOREIGN_HASH_SLICE        (8u << 20) /* bytes of a file that one turn reads for its digests */
+#define FOREIGN_MESSAGES_MAX      50u        /* in one report */
 
 struct foreign_call {
     struct device_call
@@ -125,9 +126,13 @@ enum err foreign_deployment(struct app *app, struct foreign_call *call, uint32_t
 enum err foreign_artifact(struct app *app, struct foreign_call *call, uint32_t id, struct span file,
                           struct artifact_row *out, struct why *why) MUST_USE;
 
-/* SHA-1 and MD5, from the store or computed now. */
+/* SHA-1 and MD5, from the store or computed now: a large file takes several turns. ERR_AGAIN with
+ * app->unfinished: the engine tells the story again. */
 enum err foreign_digests(struct app *app, const struct artifact_row *artifact,
                          struct blob_digests *out, struct why *why) MUST_USE;
+
+/* What is half computed, when the app is closed. */
+void foreign_hashing_forget(struct app *app);
 
 /* The last byte is about to leave: protocols that do not ask flip from here on. Call before the
  * answer that has it. ERR_DENIED: the engine gives no leave now, so do not send it. */

@@ -345,6 +345,59 @@ static void test_unsigned_releases_are_for_their_protocol(void **state)
     assert_int_equal(stage_run(&tale->stage, remove_story, &release), ERR_CONFLICT);
 }
 
+/* Two large files at once: each takes several turns, and both get there. */
+struct large {
+    struct artifact_row row;
+    struct blob_digests digests;
+};
+
+static enum err digests_story(struct stage *stage, void *self)
+{
+    struct large *large = self;
+
+    return foreign_digests(&stage->app, &large->row, &large->digests, &stage->why);
+}
+
+static void fill_large(struct tale *tale, size_t size, uint8_t with, struct large *out)
+{
+    uint8_t *bytes = malloc(size);
+
+    assert_non_null(bytes);
+    memset(bytes, with, size);
+    *out = (struct large){.row = {.file = "large", .length = size}};
+    assert_int_equal(blobs_put(tale->stage.blobs, bytes, size, out->row.sha256, &tale->stage.why),
+                     ERR_OK);
+    free(bytes);
+}
+
+static uint32_t turns_of(struct tale *tale, struct large *large, struct large *other)
+{
+    uint32_t turns = 1;
+
+    while (stage_run(&tale->stage, digests_story, large) != ERR_OK) {
+        assert_true(tale->stage.turn_wanted);
+        assert_true(++turns < 20);
+        if (other)
+            (void)stage_run(&tale->stage, digests_story, other);
+    }
+    return turns;
+}
+
+static void test_large_files_take_turns(void **state)
+{
+    struct tale *tale = *state;
+    struct large one, two, absent = {.row = {.file = "absent", .length = 5, .sha256 = {7}}};
+
+    fill_large(tale, 2 * FOREIGN_HASH_SLICE + 1, 'x', &one);
+    fill_large(tale, FOREIGN_HASH_SLICE + 1, 'y', &two);
+    assert_int_equal(turns_of(tale, &one, &two), 2); /* the other has helped */
+    assert_in_range(turns_of(tale, &two, NULL), 1, 2);
+    assert_memory_not_equal(one.digests.md5, two.digests.md5, sizeof one.digests.md5);
+    assert_int_equal(turns_of(tale, &one, NULL), 1); /* from the database */
+    assert_int_equal(stage_run(&tale->stage, digests_story, &absent), ERR_NOT_FOUND);
+    assert_int_equal(stage_number(&tale->stage, "SELECT count(*) FROM blob_digests"), 2);
+}
+
 int main(void)
 {
 #define TALE(test) cmocka_unit_test_setup_teardown(test, tale_open, tale_close)
@@ -359,6 +412,7 @@ int main(void)
         TALE(test_attributes_in_every_mode),
         TALE(test_words_are_kept),
         TALE(test_unsigned_releases_are_for_their_protocol),
+        TALE(test_large_files_take_turns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

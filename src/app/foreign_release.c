@@ -129,40 +129,133 @@ enum err foreign_release_remove(struct app *app, int64_t tenant, int64_t id, con
 
 /* ---- digests ---- */
 
-static enum err compute(struct app *app, const struct artifact_row *artifact,
-                        struct blob_digests *out)
+#define READY_MAX 16u /* computed files whose askers have not come back for them */
+
+struct ready {
+    uint8_t sha256[DIGEST_SIZE];
+    struct blob_digests digests;
+};
+
+/* One file at a time, and whoever asks for any moves it on, so nothing is left half done for long.
+ * What is computed waits here: the story that has done the last piece may be undone. */
+struct hashing {
+    struct legacy_digest *digest; /* NULL: no file is under way */
+    uint8_t sha256[DIGEST_SIZE];
+    uint64_t at, length;
+    struct ready ready[READY_MAX];
+    uint32_t ready_count; /* ever; the newest READY_MAX are there */
+};
+
+static struct hashing *hashing_of(struct app *app)
 {
-    struct legacy_digest *digest = legacy_digest_open();
+    if (!app->hashing) {
+        app->hashing = calloc(1, sizeof *app->hashing);
+        CHECK(app->hashing);
+    }
+    return app->hashing;
+}
+
+static void stop(struct hashing *hashing)
+{
+    struct blob_digests ignored;
+
+    if (hashing->digest)
+        legacy_digest_done(hashing->digest, ignored.sha1, ignored.md5);
+    hashing->digest = NULL;
+}
+
+void foreign_hashing_forget(struct app *app)
+{
+    if (!app->hashing)
+        return;
+    stop(app->hashing);
+    free(app->hashing);
+    app->hashing = NULL;
+}
+
+static const struct ready *find_ready(const struct hashing *hashing,
+                                      const uint8_t sha256[DIGEST_SIZE])
+{
+    for (uint32_t i = 0; i < READY_MAX && i < hashing->ready_count; i++) {
+        if (memcmp(hashing->ready[i].sha256, sha256, DIGEST_SIZE) == 0)
+            return &hashing->ready[i];
+    }
+    return NULL;
+}
+
+static void begin(struct hashing *hashing, const struct artifact_row *artifact)
+{
+    memcpy(hashing->sha256, artifact->sha256, DIGEST_SIZE);
+    hashing->at = 0;
+    hashing->length = artifact->length;
+    hashing->digest = legacy_digest_open();
+}
+
+static void end(struct hashing *hashing)
+{
+    struct ready *ready = &hashing->ready[hashing->ready_count++ % READY_MAX];
+
+    memcpy(ready->sha256, hashing->sha256, DIGEST_SIZE);
+    legacy_digest_done(hashing->digest, ready->digests.sha1, ready->digests.md5);
+    hashing->digest = NULL;
+}
+
+/* A slice of the file, after which others have their turn. */
+static enum err hash_on(struct app *app, struct hashing *hashing)
+{
+    uint64_t until = hashing->at + FOREIGN_HASH_SLICE;
     uint8_t *piece = malloc(PIECE_SIZE);
     enum err err = ERR_OK;
 
     CHECK(piece);
-    for (uint64_t at = 0; err == ERR_OK && at < artifact->length; at += PIECE_SIZE) {
-        uint64_t left = artifact->length - at;
+    while (err == ERR_OK && hashing->at < hashing->length && hashing->at < until) {
+        uint64_t left = hashing->length - hashing->at;
         size_t size = left < PIECE_SIZE ? (size_t)left : PIECE_SIZE;
 
-        err = blobs_read(app->config.blobs, artifact->sha256, at, piece, size);
+        err = blobs_read(app->config.blobs, hashing->sha256, hashing->at, piece, size);
         if (err == ERR_OK)
-            legacy_digest_update(digest, (struct span){piece, size});
+            legacy_digest_update(hashing->digest, (struct span){piece, size});
+        hashing->at += size;
     }
-    legacy_digest_done(digest, out->sha1, out->md5);
     free(piece);
+    if (err != ERR_OK)
+        stop(hashing);
+    else if (hashing->at >= hashing->length)
+        end(hashing);
     return err;
+}
+
+/* *out is NULL when it takes another turn. */
+static enum err compute(struct app *app, const struct artifact_row *artifact,
+                        const struct ready **out)
+{
+    struct hashing *hashing = hashing_of(app);
+
+    *out = find_ready(hashing, artifact->sha256);
+    if (*out)
+        return ERR_OK;
+    if (!hashing->digest)
+        begin(hashing, artifact);
+    TRY(hash_on(app, hashing));
+    *out = find_ready(hashing, artifact->sha256);
+    return ERR_OK;
 }
 
 enum err foreign_digests(struct app *app, const struct artifact_row *artifact,
                          struct blob_digests *out, struct why *why)
 {
-    struct blob_digests found;
-    enum err err = store_blob_digests(app->db, artifact->sha256, &found);
+    enum err err = store_blob_digests(app->db, artifact->sha256, out);
+    const struct ready *ready;
 
-    if (err == ERR_NOT_FOUND) {
-        err = compute(app, artifact, &found);
-        if (err != ERR_OK)
-            return say(why, err, NULL, "%s cannot be read", artifact->file);
-        err = store_blob_digests_put(app->db, artifact->sha256, &found);
+    if (err != ERR_NOT_FOUND)
+        return app_db_failed(app, err, why);
+    err = compute(app, artifact, &ready);
+    if (err != ERR_OK)
+        return say(why, err, NULL, "%s cannot be read", artifact->file);
+    if (!ready) {
+        app->unfinished = true;
+        return say(why, ERR_AGAIN, NULL, "%s is still being read", artifact->file);
     }
-    TRY(app_db_failed(app, err, why));
-    *out = found;
-    return ERR_OK;
+    *out = ready->digests;
+    return app_db_failed(app, store_blob_digests_put(app->db, artifact->sha256, out), why);
 }
