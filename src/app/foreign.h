@@ -29,6 +29,10 @@ struct foreign_call {
     bool fresh;                               /* the device was registered by this call */
 };
 
+/* The number a device knows an assignment by, which management APIs show, too; and back. */
+uint32_t foreign_id(const struct assignment_row *row, bool back);
+int64_t foreign_id_assignment(uint32_t id, bool *back);
+
 /* ---- the door ---- */
 
 enum foreign_proof {

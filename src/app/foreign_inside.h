@@ -20,10 +20,6 @@ struct foreign_case {
     struct decision decision;
 };
 
-/* The number a device knows an assignment by: 2 * id, and 1 more for the way back. */
-uint32_t foreign_id(const struct assignment_row *row, bool back);
-int64_t foreign_id_assignment(uint32_t id, bool *back);
-
 /* Fill in everything about call->call.assignment, which has been read, and decide. */
 enum err foreign_weigh(struct app *app, struct foreign_call *call,
                        struct foreign_case *of) MUST_USE;

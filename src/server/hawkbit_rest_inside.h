@@ -63,6 +63,10 @@ struct rest_page rest_page(const struct rest_call *call);
 /* hawkbit_targets.c */
 rest_handler rest_targets, rest_targets_post, rest_target, rest_target_put, rest_target_delete,
     rest_target_attributes;
+/* The target that the path names first; 404 otherwise. */
+enum err rest_find_target(struct rest_call *call, struct device_row *out) MUST_USE;
+/* hawkbit_actions.c */
+rest_handler rest_actions, rest_action, rest_action_status;
 /* hawkbit_sets.c */
 rest_handler rest_sets, rest_set;
 /* The first argument of the path as a number of at least 1. */

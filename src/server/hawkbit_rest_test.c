@@ -140,6 +140,43 @@ static void sets_are_releases(void **state)
     assert_int_equal(rest(world, METHOD_GET, "/rest/v1/distributionsets/x", NULL), 404);
 }
 
+static void actions_tell_what_the_device_said(void **state)
+{
+    static const char feedback[] =
+        "{\"status\":{\"execution\":\"%s\",\"result\":{\"finished\":\"%s\"},\"code\":7,"
+        "\"details\":[\"its \\\"own\\\" words\"]}}";
+    static const char action[] = "/rest/v1/targets/dev1/actions/2";
+    struct world *world = *state;
+    char body[256];
+
+    (void)furnish(world);
+    assert_int_equal(get(world, DEV "/deploymentBase/2"), 200);
+    assert_int_equal(rest(world, METHOD_GET, "/rest/v1/targets/dev1/actions", NULL), 200);
+    assert_non_null(strstr(world->body, "\"id\":2,\"type\":\"update\",\"status\":\"retrieved\","
+                                        "\"active\":true"));
+    assert_non_null(strstr(world->body, "\"total\":1,\"size\":1"));
+    (void)snprintf(body, sizeof body, feedback, "proceeding", "none");
+    assert_int_equal(send_json(world, METHOD_POST, DEV "/deploymentBase/2/feedback", body), 200);
+    (void)snprintf(body, sizeof body, feedback, "closed", "failure");
+    assert_int_equal(send_json(world, METHOD_POST, DEV "/deploymentBase/2/feedback", body), 200);
+    assert_int_equal(rest(world, METHOD_GET, action, NULL), 200);
+    assert_non_null(strstr(world->body, "\"status\":\"running\",\"active\":true")); /* a retry */
+    assert_int_equal(
+        rest(world, METHOD_GET, "/rest/v1/targets/dev1/actions/2/status?limit=1", NULL), 200);
+    assert_non_null(strstr(world->body, "\"type\":\"error\",\"messages\":[\"its \\\"own\\\" "
+                                        "words\"]"));
+    assert_non_null(strstr(world->body, "\"code\":7"));
+    assert_non_null(strstr(world->body, "\"total\":2,\"size\":1"));
+    for (size_t i = 0; i < 4; i++) {
+        static const char *const none[] = {"0", "3", "4", "4294967298"};
+        char path[96];
+
+        (void)snprintf(path, sizeof path, "/rest/v1/targets/dev1/actions/%s", none[i]);
+        assert_int_equal(rest(world, METHOD_GET, path, NULL), 404);
+    }
+    assert_int_equal(rest(world, METHOD_GET, "/rest/v1/targets/nobody/actions", NULL), 404);
+}
+
 #define ROLLOUT(members) \
     "{\"name\":\"r1\",\"targetFilterQuery\":\"id==dev*\",\"distributionSetId\":1" members "}"
 
@@ -270,6 +307,8 @@ static void tenants_do_not_see_each_other(void **state)
     assert_non_null(strstr(world->body, "\"total\":0"));
     assert_int_equal(rest(world, METHOD_GET, "/rest/v1/targets/dev1", NULL), 404);
     assert_int_equal(rest(world, METHOD_GET, "/rest/v1/targets/dev1/attributes", NULL), 404);
+    assert_int_equal(rest(world, METHOD_GET, "/rest/v1/targets/dev1/actions", NULL), 404);
+    assert_int_equal(rest(world, METHOD_GET, "/rest/v1/targets/dev1/actions/2/status", NULL), 404);
     assert_int_equal(rest(world, METHOD_PUT, "/rest/v1/targets/dev1", "{}"), 404);
     assert_int_equal(rest(world, METHOD_DELETE, "/rest/v1/targets/dev1", NULL), 404);
     assert_int_equal(rest(world, METHOD_GET, "/rest/v1/distributionsets", NULL), 200);
@@ -297,6 +336,7 @@ int main(void)
         TEST(a_token_is_drawn_and_shown_once),
         TEST(bad_management_is_refused),
         TEST(sets_are_releases),
+        TEST(actions_tell_what_the_device_said),
         TEST(rollouts_are_managed),
         TEST(bad_rollouts_are_refused),
         TEST(people_need_a_token_with_a_role),

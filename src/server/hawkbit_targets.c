@@ -235,7 +235,7 @@ enum err rest_targets(struct rest_call *call)
 
 /* ---- one target ---- */
 
-static enum err find(struct rest_call *call, struct device_row *out)
+enum err rest_find_target(struct rest_call *call, struct device_row *out)
 {
     const char *name = call->arguments.text[0];
     struct foreign_row foreign;
@@ -260,7 +260,7 @@ enum err rest_target(struct rest_call *call)
 {
     struct device_row device;
 
-    TRY(find(call, &device));
+    TRY(rest_find_target(call, &device));
     return reply_target(call, &device, NULL);
 }
 
@@ -269,7 +269,7 @@ enum err rest_target_delete(struct rest_call *call)
     struct device_row device;
     enum err err;
 
-    TRY(find(call, &device));
+    TRY(rest_find_target(call, &device));
     err = device_delete(call->app, call->tenant, span_of(device.name), call->actor, call->now,
                         &call->why);
     if (err != ERR_OK)
@@ -283,7 +283,7 @@ enum err rest_target_attributes(struct rest_call *call)
     struct device_facts *facts = calloc(1, sizeof *facts);
     struct tree_out out = rest_begin(call);
     struct device_row device;
-    enum err err = find(call, &device);
+    enum err err = rest_find_target(call, &device);
 
     CHECK(facts);
     if (err == ERR_OK)
@@ -420,7 +420,7 @@ enum err rest_target_put(struct rest_call *call)
     char secret[160];
     enum err err = ERR_OK;
 
-    TRY(find(call, &device));
+    TRY(rest_find_target(call, &device));
     if (!read_order(call->body, &order))
         return rest_unreadable(call);
     if (order.token[0] != '\0')
