@@ -202,6 +202,10 @@ static enum err list_cohorts(struct api_call *call, struct rollout_row *row)
 
 enum err api_rollout_cohorts(struct api_call *call)
 {
+    uint32_t limit, from;
+
+    TRY(api_limit(call, &limit)); /* wrong parameters are wrong whatever the rollout */
+    TRY(api_cursor(call, &from, sizeof from));
     return with_judged(call, list_cohorts);
 }
 
@@ -294,6 +298,11 @@ static enum err list_journal(struct api_call *call, struct rollout_row *row)
 
 enum err api_rollout_journal(struct api_call *call)
 {
+    uint32_t limit;
+    int64_t after;
+
+    TRY(api_limit(call, &limit)); /* wrong parameters are wrong whatever the rollout */
+    TRY(api_cursor(call, &after, sizeof after));
     return with_judged(call, list_journal);
 }
 
