@@ -265,12 +265,20 @@ static enum err last_seen(struct hearing *hearing, const struct judge_device *de
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-/* At most this share of moments find a harmless device away for longer: twice the time that a
- * hundredth of its absences exceed. */
+static int64_t due_ms(const struct hearing *hearing, const struct judge_device *device)
+{
+    return INT64_C(1000) * device->row.risk.due[EXPOSURE_RUNGS - 1] *
+           hearing->judge->risk.rule.tick_s;
+}
+
+/* Few moments find a harmless device away for longer: twice its deadline, and what its link has
+ * shown. */
 static int64_t absent_ms(const struct hearing *hearing, const struct judge_device *device)
 {
-    return INT64_C(2000) * device->row.risk.due[EXPOSURE_RUNGS - 1] *
-           hearing->judge->risk.rule.tick_s;
+    int64_t watch_ms = INT64_C(1000) * hearing->judge->links[device->row.risk.stratum].watch_s;
+    int64_t twice_ms = 2 * due_ms(hearing, device);
+
+    return watch_ms > twice_ms ? watch_ms : twice_ms;
 }
 
 static enum err is_absent(struct hearing *hearing, const struct judge_device *device, bool *out)
@@ -290,7 +298,7 @@ static bool is_roll_call(const struct judge_device *device)
 /* Whatever has come due of one device. */
 static enum err look(struct hearing *hearing, struct judge_device *device, uint32_t *left)
 {
-    bool silent = false, absent;
+    bool silent = false;
 
     while (*left > 0 &&
            risk_next_due_s(&hearing->judge->risk, &device->row.risk) <= second_of(hearing)) {
@@ -299,10 +307,22 @@ static enum err look(struct hearing *hearing, struct judge_device *device, uint3
         TRY(tell(hearing, RISK_DUE, device, silent));
         (*left)--;
     }
-    if ((device->row.risk.flags & RISK_DEVICE_GONE) == 0)
-        return ERR_OK;
-    TRY(is_absent(hearing, device, &absent));
-    return absent ? ERR_OK : tell(hearing, RISK_GOOD, device, false);
+    return ERR_OK;
+}
+
+/* Those that were absent at a roll call may be back. */
+static enum err look_for_returns(struct hearing *hearing)
+{
+    for (uint32_t i = 0; i < hearing->judge->device_count; i++) {
+        struct judge_device *device = &hearing->judge->devices[i];
+        bool absent = true;
+
+        if ((device->row.risk.flags & RISK_DEVICE_GONE) != 0)
+            TRY(is_absent(hearing, device, &absent));
+        if (!absent)
+            TRY(tell(hearing, RISK_GOOD, device, false));
+    }
+    return ERR_OK;
 }
 
 static enum err look_at_all(struct hearing *hearing)
@@ -340,7 +360,7 @@ static enum err tell_control(struct hearing *hearing, const struct judge_device 
  * long. `watched` is below 0 while it is away after that: minus the end. */
 static enum err watch(struct hearing *hearing, struct judge_device *device, bool roll_call)
 {
-    int64_t watched = device->row.watched.ms, length_ms = absent_ms(hearing, device) / 2;
+    int64_t watched = device->row.watched.ms, length_ms = due_ms(hearing, device);
     struct utc seen;
     bool over, silent;
 
@@ -390,7 +410,10 @@ enum err judge_tick(struct app *app, const struct rollout_row *row, struct utc n
     tick = hearing.judge->risk.tick;
     TRY(pass_time(&hearing));
     TRY(look_at_all(&hearing));
-    return hearing.judge->risk.tick == tick ? ERR_OK : watch_all(&hearing);
+    if (hearing.judge->risk.tick == tick)
+        return ERR_OK;
+    TRY(look_for_returns(&hearing));
+    return watch_all(&hearing);
 }
 
 /* ---- people ---- */

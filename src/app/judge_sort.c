@@ -101,7 +101,7 @@ static struct span attribute(const struct device_facts *facts, const char *name)
     return (struct span){0};
 }
 
-#define NAMES_MAX 4u
+#define NAMES_MAX 5u
 
 struct cohort_names {
     char list[NAMES_MAX][RISK_LABEL_MAX + 1];
@@ -134,6 +134,7 @@ static void name_cohorts(const struct device_facts *facts, struct cohort_names *
     put_name(out, "hw=", hardware, "", none);
     if (version.size > 0)
         put_name(out, "hw=", hardware, " from=", version);
+    put_name(out, "from=", version, "", none);
     put_name(out, "link=", attribute(facts, ATTRIBUTE_LINK), "", none);
 }
 
@@ -190,6 +191,13 @@ static uint32_t class_due_s(const struct gap_curve *curve, uint32_t deadline_s, 
         ended += curve->ended[i];
     return due_s(ended < GAP_KEPT ? GAP_NONE : gap_class_deadline_s(curve, rung_ppm[rung]),
                  deadline_s, rung);
+}
+
+static uint32_t watch_of(const struct gap_curve *curve)
+{
+    uint32_t watch_s = gap_class_watch_s(curve, ABSENT_PPM);
+
+    return watch_s == GAP_NONE ? 0 : watch_s;
 }
 
 /* ---- one device ---- */
@@ -423,6 +431,7 @@ static void take(struct judge *judge, const struct rollout_row *row, struct sort
 
         for (uint32_t rung = 0; rung < EXPOSURE_RUNGS; rung++)
             link->due_s[rung] = class_due_s(&sorting->curves[i], judge->deadline_s, rung);
+        link->watch_s = watch_of(&sorting->curves[i]);
         judge->links[i] = *link;
     }
     judge->site_count = sites->count;

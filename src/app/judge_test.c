@@ -226,6 +226,97 @@ static void test_the_same_answer_is_written_once(void **state)
     free(why);
 }
 
+/* ---- one cohort ---- */
+
+#define MANY 400u
+
+static const struct risk_plan fifty = {.harmed_max = 50,
+                                       .doubt_ppm = 10000,
+                                       .floor_ppm = 100000,
+                                       .background_ppm = 10000,
+                                       .observe_s = 3000};
+
+static enum err lift(struct stage *stage, void *self)
+{
+    struct rollout_row *row = calloc(1, sizeof *row);
+    const char *cohort = self;
+    enum err err;
+
+    assert_non_null(row);
+    stage_rollout_read(stage, 1, row);
+    err = judge_lift(&stage->app, row, span_of(cohort), "token:ada", "a loose cable", stage->now,
+                     &stage->why);
+    free(row);
+    return err;
+}
+
+/* Hardware "a" takes the release well; of "b", which is rare, every device falls back. */
+static void test_one_cohort_is_held_and_let_go(void **state)
+{
+    struct stage_device *devices = calloc(MANY, sizeof *devices);
+    struct stage *stage = &((struct scene *)*state)->stage;
+    struct native_verdict verdict;
+    struct native_answer answer;
+    uint32_t bad = 0, held = 0;
+
+    assert_non_null(devices);
+    stage_open(stage, false);
+    for (uint32_t i = 0; i < MANY; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof name, "gw-%u", i);
+        stage_device(stage, name, i % 40 == 39 ? "b" : "a", "1.0", &devices[i]);
+    }
+    (void)stage_judged(stage, "spring", stage_release(stage, "2.0"), &fifty);
+    for (uint32_t round = 0; round < 40 && held == 0; round++) {
+        stage->now.ms += 250000;
+        assert_int_equal(stage_tick(stage), ERR_OK);
+        for (uint32_t i = 0; i < MANY && held == 0; i++) {
+            struct stage_device *device = &devices[i];
+
+            assert_int_equal(stage_poll(stage, device, &answer), ERR_OK);
+            if (device->assignment == 0 || device->boot_count > 1)
+                continue;
+            if (strcmp(device->hw, "b") == 0 && round < 8)
+                continue; /* they fetch slowly */
+            assert_int_equal(stage_report(stage, device, PHASE_STAGED, &verdict), ERR_OK);
+            if (verdict.kind != NATIVE_PROCEED)
+                continue;
+            if (strcmp(device->hw, "b") == 0) {
+                bad++;
+                assert_int_equal(stage_report(stage, device, PHASE_REVERTED, &verdict), ERR_OK);
+            } else {
+                stage_boot(device, "2.0");
+                assert_int_equal(stage_report(stage, device, PHASE_SUCCEEDED, &verdict), ERR_OK);
+            }
+            device->boot_count = 2;
+            held = (uint32_t)stage_number(
+                stage, "SELECT count(*) FROM audit WHERE CAST(line AS TEXT) LIKE '%rollout.hold%'");
+        }
+    }
+    assert_true(held >= 1);
+    assert_true(bad >= 3 && bad < 10);
+    assert_true(stage_number(stage, "SELECT state FROM rollout") != ROLLOUT_HALTED);
+    for (uint32_t i = 0; i < MANY; i++) { /* who is left of "b" hears why */
+        if (strcmp(devices[i].hw, "b") != 0 || devices[i].boot_count > 1)
+            continue;
+        assert_int_equal(stage_poll(stage, &devices[i], &answer), ERR_OK);
+        assert_int_equal(stage_report(stage, &devices[i], PHASE_STAGED, &verdict), ERR_OK);
+        assert_int_equal(verdict.kind, NATIVE_HOLD);
+    }
+    assert_int_equal(stage_run(stage, lift, (char[]){"hw=c"}), ERR_NOT_FOUND);
+    assert_int_equal(stage_run(stage, lift, (char[]){"hw=a"}), ERR_INVALID);
+    assert_int_equal(stage_run(stage, lift, (char[]){JUDGE_COHORT_OF_ALL}), ERR_INVALID);
+    assert_int_equal(stage_run(stage, lift, (char[]){"hw=b"}), ERR_OK);
+    assert_int_equal(stage_run(stage, lift, (char[]){"hw=b"}), ERR_INVALID);
+    assert_int_equal(stage_number(stage, "SELECT count(*) FROM audit WHERE CAST(line AS TEXT) LIKE"
+                                         " '%token:ada%rollout.lift%hw=b: a loose cable%'"),
+                     1);
+    stage_check(stage);
+    stage_close(stage);
+    free(devices);
+}
+
 /* ---- restarts ---- */
 
 static void copy_journal(struct scene *scene, struct risk_entry_row **out, uint32_t *count)
@@ -362,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_a_good_release_reaches_everybody),
         cmocka_unit_test(test_silence_after_the_flip_stops_it),
         cmocka_unit_test(test_the_same_answer_is_written_once),
+        cmocka_unit_test(test_one_cohort_is_held_and_let_go),
         cmocka_unit_test(test_restarts_change_nothing_of_a_good_story),
         cmocka_unit_test(test_restarts_change_nothing_of_a_bad_story),
         cmocka_unit_test(test_a_journal_that_does_not_compute_stops_the_rollout),

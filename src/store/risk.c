@@ -6,7 +6,7 @@
 
 #define DEVICE_COLUMNS \
     "number, device, cohorts, stratum, kind, site, due_0, due_1, due_2, watched_ms, answered"
-#define LABEL_COLUMNS "number, name, size, due_0_s, due_1_s, due_2_s"
+#define LABEL_COLUMNS "number, name, size, due_0_s, due_1_s, due_2_s, watch_s"
 
 static void bind_rollout(struct db *db, int64_t tenant, int64_t rollout)
 {
@@ -126,7 +126,7 @@ enum err store_risk_label_add(struct db *db, int64_t tenant, int64_t rollout,
                               const struct risk_label_row *row)
 {
     db_query(db, "INSERT INTO risk_label (tenant, rollout, kind, " LABEL_COLUMNS ")"
-                 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+                 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
     bind_rollout(db, tenant, rollout);
     db_bind_int(db, row->kind);
     db_bind_int(db, row->number);
@@ -134,6 +134,7 @@ enum err store_risk_label_add(struct db *db, int64_t tenant, int64_t rollout,
     db_bind_int(db, row->size);
     for (uint32_t i = 0; i < EXPOSURE_RUNGS; i++)
         db_bind_int(db, row->due_s[i]);
+    db_bind_int(db, row->watch_s);
     return db_run(db);
 }
 
@@ -144,6 +145,7 @@ static void read_label(struct db *db, enum risk_label_kind kind, struct risk_lab
     out->size = (uint32_t)db_column_int(db, 2);
     for (uint32_t i = 0; i < EXPOSURE_RUNGS; i++)
         out->due_s[i] = (uint32_t)db_column_int(db, 3 + (int)i);
+    out->watch_s = (uint32_t)db_column_int(db, 3 + (int)EXPOSURE_RUNGS);
 }
 
 enum err store_risk_labels(struct db *db, int64_t tenant, int64_t rollout,

@@ -45,6 +45,7 @@ struct risk_label_row {
     char name[RISK_LABEL_MAX + 1];
     uint32_t size;                  /* devices when they were sorted */
     uint32_t due_s[EXPOSURE_RUNGS]; /* STRATUM: deadlines of devices without a history */
+    uint32_t watch_s; /* STRATUM: few moments find a device away for longer; 0: not known */
 };
 
 enum err store_risk_label_add(struct db *db, int64_t tenant, int64_t rollout,
