@@ -57,8 +57,8 @@ struct steer_order {
 enum err steer_event(struct app *app, struct rollout_row *row, enum rollout_event_kind kind,
                      struct steer_order *order, struct why *why) MUST_USE;
 
-/* Lift the hold that the judge has on a cohort; `order->reason` is required. ERR_NOT_FOUND: there is
- * no such cohort; ERR_INVALID: it is not held, or nobody judges the rollout by evidence. */
+/* Lift the hold that the judge has on a cohort; `order->reason` is required. ERR_NOT_FOUND: there
+ * is no such cohort; ERR_INVALID: it is not held, or nobody judges the rollout by evidence. */
 enum err steer_lift(struct app *app, const struct rollout_row *row, struct span cohort,
                     const struct steer_order *order, struct why *why) MUST_USE;
 

@@ -7,7 +7,7 @@
 #include "base/check.h"
 
 #define NOTHING  UINT32_MAX
-#define PATIENCE  480u /* ticks without an installation until nothing is expected any more */
+#define PATIENCE 480u /* ticks without an installation until nothing is expected any more */
 #define OUTAGE_H 8.0
 #define CUT_H    72.0
 #define ENOUGH   0.965 /* of the fleet: the rest is a matter of patience */

@@ -151,7 +151,7 @@ struct exchange {
     /* A handler's own, from turn to turn; closed with the exchange. */
     void *work;
     void (*work_close)(void *work);
-    uint8_t text[];      /* what the request's spans point into */
+    uint8_t text[]; /* what the request's spans point into */
 };
 
 /* A whole answer. Each replaces what an earlier call has written (headers stay). */

@@ -76,7 +76,8 @@ enum err store_assignment_due(struct db *db, struct utc now, uint32_t max,
 enum err store_assignment_count(struct db *db, int64_t tenant, int64_t rollout,
                                 uint32_t counts[ASSIGNMENT_STATE_COUNT]) MUST_USE;
 
-/* Devices of a rollout per proof: those that have succeeded, and, of PROOF_CLAIM, those on trial. */
+/* Devices of a rollout per proof: those that have succeeded, and, of PROOF_CLAIM, those on trial.
+ */
 enum err store_assignment_proofs(struct db *db, int64_t tenant, int64_t rollout,
                                  uint32_t counts[PROOF_COUNT]) MUST_USE;
 
