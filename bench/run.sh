@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 SLIPWAY_BUILD=$(cd "$1" && pwd)
 export SLIPWAY_BUILD
 python3 bench/requests_rate.py
+python3 bench/ddi_poll.py
 python3 bench/fleet_memory.py
 python3 bench/transfer.py
 python3 bench/seal.py
