@@ -39,6 +39,11 @@ struct mender_keys {
     uint32_t count;
 };
 
+/* From PEM files; ERR_CORRUPT with the file's name. Close in any case. */
+enum err mender_keys_load(const char *const *paths, size_t count, struct mender_keys *out,
+                          struct why *why) MUST_USE;
+void mender_keys_close(struct mender_keys *keys);
+
 struct mender_reader;
 
 /* Never NULL. `keys` is borrowed and may be NULL. */

@@ -379,6 +379,6 @@ int cmd_artifact_show(struct cli *cli)
     else if (err == ERR_OK)
         print_facts(cli, mender_reader_facts(reader));
     mender_reader_close(reader);
-    mender_file_keys_close(&keys);
+    mender_keys_close(&keys);
     return err == ERR_OK ? CODE_OK : complain_why(cli, err, &why);
 }

@@ -343,7 +343,7 @@ static enum err read_mender(struct cli *cli, struct artifact_facts *facts, struc
 
     if (err == ERR_OK)
         err = mender_file_read(cli->args[0], &keys, &reader, why);
-    mender_file_keys_close(&keys);
+    mender_keys_close(&keys);
     TRY(err);
     name = json_string_value(json_object_get(mender_reader_facts(reader), "name"));
     if (facts->runs_as[0] != '\0' && strcmp(facts->runs_as, name) != 0)

@@ -53,26 +53,5 @@ enum err mender_file_keys(struct cli *cli, const char *option, struct mender_key
     size_t count;
     const char *const *paths = options_texts(&cli->options, option, &count);
 
-    out->count = 0;
-    if (count > MENDER_KEYS_MAX)
-        return say(why, ERR_TOO_BIG, option, "at most %u", MENDER_KEYS_MAX);
-    for (size_t i = 0; i < count; i++) {
-        struct file_bytes pem;
-        enum err err;
-
-        TRY(file_read(paths[i], PUBLIC_KEY_PEM_SIZE_MAX, &pem, why));
-        err = public_key_from_any_pem((struct span){pem.at, pem.size}, &out->at[i], why);
-        file_bytes_free(&pem);
-        if (err != ERR_OK)
-            return say(why, err, option, "%s is no public key in PEM", paths[i]);
-        out->count++;
-    }
-    return ERR_OK;
-}
-
-void mender_file_keys_close(struct mender_keys *keys)
-{
-    for (uint32_t i = 0; i < keys->count; i++)
-        public_key_close(keys->at[i]);
-    keys->count = 0;
+    return mender_keys_load(paths, count, out, why);
 }

@@ -11,4 +11,3 @@ enum err mender_file_read(const char *path, const struct mender_keys *keys,
 /* The public keys in the files that an option names; close them in any case. */
 enum err mender_file_keys(struct cli *cli, const char *option, struct mender_keys *out,
                           struct why *why) MUST_USE;
-void mender_file_keys_close(struct mender_keys *keys);

@@ -9,11 +9,15 @@
 #include "app/app.h"
 #include "server/exchange.h"
 
+struct mender_keys;
+
 /* What their handlers are given. Everything is borrowed. */
 struct foreign_host {
     struct app *app;
     const char *const *authorities; /* "TENANT=HASH": issuers a trusted proxy may name */
     size_t authorities_count;
+    const struct mender_keys
+        *artifact_keys; /* of artifact/mender.h; NULL: signatures are not asked */
 };
 
 struct foreign_api {

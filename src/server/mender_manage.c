@@ -320,6 +320,7 @@ static enum err handle(const struct foreign_host *host, struct exchange *exchang
     enum err err;
 
     CHECK(manage);
+    manage->host = host;
     manage->app = host->app;
     manage->exchange = exchange;
     manage->now = exchange->now;

@@ -56,7 +56,7 @@ static enum err open_work(struct manage *manage)
 
     CHECK(work);
     work->form = work->file = -1;
-    work->reader = mender_reader_open(NULL);
+    work->reader = mender_reader_open(manage->host->artifact_keys);
     work->digest = digest_open(DIGEST_SHA256);
     exchange->work = work;
     exchange->work_close = close_work;
@@ -173,6 +173,12 @@ static enum err keep(struct manage *manage, struct work *work, struct artifact_r
     return mender_release_add(manage->app, &upload, manage->now, row, &manage->why);
 }
 
+/* Whoever uploads is known: 401 and 403 would say that of them. */
+static enum err check_trust(struct manage *manage, enum err err)
+{
+    return err == ERR_UNTRUSTED ? manage_refuse(manage, 400, err, "%s", manage->why.text) : err;
+}
+
 enum err manage_artifact_upload(struct manage *manage)
 {
     struct exchange *exchange = manage->exchange;
@@ -189,7 +195,7 @@ enum err manage_artifact_upload(struct manage *manage)
     if (!exchange->work)
         TRY(open_work(manage));
     work = exchange->work;
-    TRY(go_on(work, &manage->why));
+    TRY(check_trust(manage, go_on(work, &manage->why)));
     if (work->at < work->form_size) {
         manage->app->unfinished = true; /* others have their turn */
         return ERR_AGAIN;

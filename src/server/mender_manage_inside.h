@@ -17,6 +17,7 @@
 #define MANAGE_PRODUCT      "mender" /* of releases that came in through this API */
 
 struct manage {
+    const struct foreign_host *host;
     struct app *app;
     struct exchange *exchange;
     struct http_path_arguments arguments;

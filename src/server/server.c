@@ -12,6 +12,7 @@
 
 #include "app/app.h"
 #include "app/deeds.h"
+#include "artifact/mender.h"
 #include "base/check.h"
 #include "crypto/key.h"
 #include "os/clock.h"
@@ -49,6 +50,7 @@ struct server {
     struct api *api;
     struct tls_server *tls;
     struct stats *stats;
+    struct mender_keys artifact_keys;
     struct stories stories;
     struct engine *engine;
     struct front **fronts;
@@ -253,8 +255,12 @@ static enum err open_app(struct server *server, struct why *why)
                          .passes = server->passes,
                          .stats = server->stats,
                          .foreign = {.authorities = settings->hawkbit_authorities,
-                                     .authorities_count = settings->hawkbit_authorities_count}};
-    err = open_newer_keys(server, &config, why);
+                                     .authorities_count = settings->hawkbit_authorities_count,
+                                     .artifact_keys = &server->artifact_keys}};
+    err = mender_keys_load(settings->mender_artifact_keys, settings->mender_artifact_keys_count,
+                           &server->artifact_keys, why);
+    if (err == ERR_OK)
+        err = open_newer_keys(server, &config, why);
     if (err == ERR_OK)
         err = app_open(app, &config, why);
     if (err != ERR_OK) {
@@ -469,6 +475,7 @@ void server_close(struct server *server)
     key_close(server->snapshot_key);
     key_close(server->timestamp_key);
     close_newer_keys(server);
+    mender_keys_close(&server->artifact_keys);
     pki_close(server->pki);
     file_close(&server->lock);
     free(server->stats);

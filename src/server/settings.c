@@ -24,6 +24,8 @@ static const struct option_spec table[] = {
      "Believe these addresses when they name the device whose certificate they have checked"},
     {"hawkbit_authorities", 0, OPTION_LIST, "", 0, 0, "TENANT=HASH",
      "Let trusted proxies vouch for devices whose certificates these authorities have issued"},
+    {"mender_artifact_keys", 0, OPTION_LIST, "", 0, 0, "FILES",
+     "Take only artifacts through Mender's API that one of these public keys (PEM) has signed"},
     {"threads", 0, OPTION_INT, "2", 1, 64, "COUNT",
      "Run this many threads for connections; one more decides"},
     {"tls12", 0, OPTION_FLAG, "false", 0, 0, NULL,
@@ -119,6 +121,8 @@ enum err settings_read(const struct options *options, struct settings *out, stru
     settings.server_names = options_list(options, "server_names", &settings.server_names_count);
     settings.trusted_proxies =
         options_list(options, "trusted_proxies", &settings.trusted_proxies_count);
+    settings.mender_artifact_keys =
+        options_list(options, "mender_artifact_keys", &settings.mender_artifact_keys_count);
     settings.hawkbit_authorities =
         options_list(options, "hawkbit_authorities", &settings.hawkbit_authorities_count);
     settings.limits = limits_of(options, settings.threads);

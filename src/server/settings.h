@@ -15,6 +15,8 @@ struct settings {
     size_t trusted_proxies_count;
     const char *const *hawkbit_authorities; /* "TENANT=HASH" */
     size_t hawkbit_authorities_count;
+    const char *const *mender_artifact_keys; /* files */
+    size_t mender_artifact_keys_count;
     uint32_t threads; /* fronts */
     bool tls12;
     uint32_t tls_sessions;

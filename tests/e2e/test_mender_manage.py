@@ -325,6 +325,21 @@ def test_uploads_are_checked(world):
     assert Tool(world).get("v1/deployments/artifacts") == []
 
 
+def test_only_what_our_keys_have_signed(tmp_path):
+    private = Key(tmp_path / "signer.pem", ("EC", "-pkeyopt", "ec_paramgen_curve:P-256"))
+    public = tmp_path / "signer.pub"
+    public.write_text(private.pem)
+    world = World(tmp_path / "world", mender_artifact_keys=public).start()
+    try:
+        assert upload(world, write_artifact(world, "release-2", b"x" * 5000))[0] == 400
+        signed = write_artifact(world, "release-3", b"x" * 5000, "--key", private.path)
+        assert upload(world, signed)[0] == 201
+        (listed,) = Tool(world).get("v1/deployments/artifacts")
+        assert listed["name"] == "release-3"
+    finally:
+        world.close()
+
+
 # ---- another tenant's ----
 
 def test_ids_of_others_are_nothing(world, tool):
