@@ -141,7 +141,8 @@ int open_world(void **state)
 
     CHECK(world);
     stage_open(&world->stage, false);
-    world->host = (struct foreign_host){&world->stage.app, authorities, 1};
+    world->host = (struct foreign_host){
+        .app = &world->stage.app, .authorities = authorities, .authorities_count = 1};
     make_tokens(world);
     *state = world;
     return 0;
