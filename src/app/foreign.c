@@ -7,6 +7,7 @@
 
 #include "app/course.h"
 #include "app/foreign_inside.h"
+#include "app/judge.h"
 #include "app/rules.h"
 #include "base/check.h"
 #include "os/say.h"
@@ -58,9 +59,13 @@ static enum err decide_on_it(struct foreign_case *of)
                                .in_hand = of->call->foreign.protocol == PROTOCOL_HAWKBIT,
                                .fetches_back = of->way.kind == WAY_BACK_FETCH,
                                .now = of->call->call.now};
+    char judged[JUDGE_SENTENCE_MAX] = "";
     struct decide_room room;
 
     TRY(rules_block_release(of->app, of->release, &of->artifacts, &facts.blocked));
+    if (judge_sits(of->rollout) && !assignment_flipped(&of->row->assignment))
+        TRY(judge_peek(of->app, of->rollout, of->row->device, judged));
+    facts.judged = judged[0] != '\0' ? judged : NULL;
     facts_for_decide(&facts, &room);
     of->decision = decide(&room.facts);
     return ERR_OK;
@@ -171,7 +176,7 @@ enum err foreign_note_runs(struct app *app, struct foreign_call *call, struct sp
 }
 
 /* What its words mean for one assignment. */
-enum evidence {
+enum testimony {
     EVIDENCE_NONE,   /* it does not say, or in words that are not ours */
     EVIDENCE_TARGET, /* it runs what it was told to */
     EVIDENCE_OLD,    /* it runs what it ran before */
@@ -191,7 +196,7 @@ static const struct artifact_row *artifact_with(const struct artifacts *artifact
 /* A Mender client names its artifact exactly; the version of a hawkBit client is a text of its
  * maker's, and proves something only when we have heard it before. */
 static enum err weigh_words(struct app *app, const struct foreign_call *call, struct span runs,
-                            enum evidence *out)
+                            enum testimony *out)
 {
     const struct assignment_row *row = &call->call.assignment;
     const struct artifact_row *artifact;
@@ -221,7 +226,7 @@ static bool has_claimed(const struct assignment *assignment)
 }
 
 /* The event that the evidence is in this state; false: none. */
-static bool event_of(const struct assignment *assignment, enum evidence evidence, bool returned,
+static bool event_of(const struct assignment *assignment, enum testimony evidence, bool returned,
                      enum assignment_event_kind *out)
 {
     bool elsewhere = evidence == EVIDENCE_OLD || evidence == EVIDENCE_OTHER;
@@ -302,7 +307,7 @@ enum err foreign_evidence(struct app *app, struct foreign_call *call, struct spa
 {
     struct assignment_row *row = &call->call.assignment;
     enum assignment_event_kind kind;
-    enum evidence evidence;
+    enum testimony evidence;
     bool changed;
 
     TRY(weigh_words(app, call, runs, &evidence));
