@@ -211,7 +211,7 @@ static enum err choose(struct candidates *all, uint8_t stage, uint32_t count, st
     TRY(err);
     out->selected = survey_meant(survey);
     out->counted = true;
-    app_scanned(all->app, all->now);
+    app_scanned(all->app, all->row, all->now);
     return hand_out(all, survey, stage, count, out);
 }
 
@@ -222,8 +222,10 @@ enum err admit(struct app *app, const struct rollout_row *row, uint8_t stage, ui
     struct candidates all = {.app = app, .row = row, .release = &release, .now = now};
 
     *out = (struct admission){0};
-    if (row->rollout.admit_after.ms != 0 && !app_may_scan(app, now))
-        return ERR_OK; /* the last ask found too few */
+    if (row->rollout.admit_after.ms != 0 && !app_may_scan(app, now)) {
+        out->unfinished = true; /* the last ask found too few, and others look now */
+        return ERR_OK;
+    }
     TRY(store_release_get(app->db, row->tenant, row->release, &release));
     TRY(artifacts_of(app, &release, &all.artifacts));
     TRY(rules_block_release(app, &release, &all.artifacts, &all.blocked));

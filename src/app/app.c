@@ -342,22 +342,17 @@ enum err app_refused(struct app *app)
     return app_audit(app, refusal->at, &deed);
 }
 
-#define SCAN_REST_PER_MS 20   /* devices; a walk takes 5 us for each, the rest ten times that */
-#define SCAN_LOTS_MS     1000 /* shorter rests than this need no lots */
+#define SCAN_REST_PER_MS 20 /* devices; a walk takes 5 us for each, the rest ten times that */
 
-bool app_may_scan(struct app *app, struct utc now)
+bool app_may_scan(const struct app *app, struct utc now)
 {
-    if (now.ms < app->scan_due.ms)
-        return false;
-    if (app->scan_rest_ms < SCAN_LOTS_MS || app->open_rollouts < 2)
-        return true;
-    return prng_below(&app->prng, app->open_rollouts) == 0;
+    return now.ms >= app->scan_due.ms;
 }
 
-void app_scanned(struct app *app, struct utc now)
+void app_scanned(struct app *app, const struct rollout_row *row, struct utc now)
 {
-    app->scan_rest_ms = (int64_t)(app->walked / SCAN_REST_PER_MS);
-    app->scan_due.ms = now.ms + app->scan_rest_ms;
+    app->scan_due.ms = now.ms + (int64_t)(app->walked / SCAN_REST_PER_MS);
+    app->scanned = (struct rollout_key){.tenant = row->tenant, .id = row->id};
 }
 
 void app_publish(struct app *app, int64_t tenant, const char *topic, const char *event,

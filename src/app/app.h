@@ -24,6 +24,7 @@
 #include "store/blobs.h"
 #include "store/db.h"
 #include "store/device.h"
+#include "store/rollout.h"
 
 struct key;     /* crypto/key.h */
 struct policy;  /* trust/policy.h */
@@ -236,10 +237,10 @@ struct app {
     /* The tick's own memory; losing it costs a scan. */
     struct utc ticked; /* at the last tick */
     struct utc retire_due, recount_due, renewals_due;
-    struct utc scan_due;    /* the fleet is not walked again before, see app_may_scan() */
-    int64_t scan_rest_ms;   /* how long to rest after such a walk */
-    uint64_t walked;        /* devices the last one looked at */
-    uint32_t open_rollouts; /* that compete for it */
+    struct utc scan_due;        /* the fleet is not walked again before, see app_may_scan() */
+    uint64_t walked;            /* devices the last one looked at */
+    struct rollout_key scanned; /* for whom it was; those behind it come first next time */
+    uint32_t open_rollouts;
 };
 
 /* Fills presence and shelf from the database. `app` is the caller's memory and must not move. */
@@ -296,11 +297,11 @@ enum err app_refuse(struct app *app, struct utc now, const struct deed *deed, en
                     const struct why *why);
 
 /* Whether a walk over the whole fleet that may well be for nothing is due. Walks take about a
- * tenth of the engine's time at most; rollouts that compete for one draw lots. */
-bool app_may_scan(struct app *app, struct utc now);
+ * tenth of the engine's time at most; rollouts that compete for one take turns. */
+bool app_may_scan(const struct app *app, struct utc now);
 
-/* A walk has been made, by facts_each(). */
-void app_scanned(struct app *app, struct utc now);
+/* A walk has been made for this rollout. */
+void app_scanned(struct app *app, const struct rollout_row *row, struct utc now);
 
 /* A device has refused an order; counted when that is durable. */
 void app_count_refusal(struct app *app, enum refusal refusal);

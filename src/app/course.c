@@ -381,7 +381,7 @@ enum err course_event(struct app *app, struct rollout_row *row, enum rollout_eve
         TRY(judge_resume(app, row, order->now, why));
     if (kind == ROLLOUT_EV_START || kind == ROLLOUT_EV_SELECTED) {
         TRY(app_db_failed(app, course_count(app, row, order->now, &event.count), why));
-        app_scanned(app, order->now);
+        app_scanned(app, row, order->now);
     }
     TRY(step(&course, &event, why));
     TRY(app_db_failed(app, carry_out_all(&course), why));

@@ -172,6 +172,48 @@ static void test_the_order_is_that_of_the_whole_fleet(void **state)
     assert_true(stage_number(stage, "SELECT count(*) FROM assignment WHERE device % 2 = 0") > 6);
 }
 
+static int64_t start_for(struct stage *stage, int device)
+{
+    char name[16], sql[128];
+    int64_t rollout;
+
+    (void)snprintf(name, sizeof name, "r%d", device);
+    rollout =
+        stage_draft(stage, name, stage_number(stage, "SELECT max(id) FROM release"), everybody);
+    (void)snprintf(sql, sizeof sql,
+                   "UPDATE rollout SET selector = 'name = \"gw-%05d\"' WHERE id = %lld", device,
+                   (long long)rollout);
+    assert_int_equal(db_script(stage->db, sql), ERR_OK);
+    (void)turns(stage, start, &rollout);
+    return rollout;
+}
+
+static void pass(struct stage *stage, int seconds)
+{
+    for (int i = 0; i < seconds; i++) {
+        stage->now.ms += 1000;
+        assert_int_equal(stage_tick(stage), ERR_OK);
+    }
+}
+
+/* Rollouts that find nobody look again and again; none of them keeps another from its turn. */
+static void test_everybody_looks_in_turn(void **state)
+{
+    struct stage *stage = *state;
+
+    assert_int_equal(db_script(stage->db, "DELETE FROM device WHERE id > 50;"
+                                          "UPDATE device SET hold = 1"),
+                     ERR_OK);
+    (void)stage_release(stage, "2.0");
+    for (int device = 1; device <= 5; device++)
+        (void)start_for(stage, device);
+    pass(stage, 30);
+    assert_int_equal(stage_number(stage, "SELECT count(*) FROM assignment"), 0);
+    assert_int_equal(db_script(stage->db, "UPDATE device SET hold = 0"), ERR_OK);
+    pass(stage, 30);
+    assert_int_equal(stage_number(stage, "SELECT count(*) FROM assignment"), 5);
+}
+
 #define SURVEY(test) cmocka_unit_test_setup_teardown(test, open_stage, close_stage)
 
 int main(void)
@@ -182,6 +224,7 @@ int main(void)
         SURVEY(test_the_floor_is_told_apart),
         SURVEY(test_an_admission_takes_turns),
         SURVEY(test_the_order_is_that_of_the_whole_fleet),
+        SURVEY(test_everybody_looks_in_turn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,19 +60,40 @@ static enum err tick_rollout(struct app *app, struct rollout_key key, struct utc
     return course_event(app, &row, ROLLOUT_EV_TICK, &order, NULL);
 }
 
-static enum err tick_rollouts(struct app *app, struct utc now)
+static bool is_behind(struct rollout_key a, struct rollout_key b)
 {
-    struct rollout_key keys[ROLLOUTS_MAX], after = {0};
-    uint32_t count = ROLLOUTS_MAX, open = 0;
+    return a.tenant != b.tenant ? a.tenant > b.tenant : a.id > b.id;
+}
+
+/* Those behind `after` and not behind `last`. */
+static enum err tick_some(struct app *app, struct rollout_key after, struct rollout_key last,
+                          struct utc now, uint32_t *open)
+{
+    struct rollout_key keys[ROLLOUTS_MAX];
+    uint32_t count = ROLLOUTS_MAX;
 
     while (count == ROLLOUTS_MAX) {
         TRY(store_rollout_open_list(app->db, after, ROLLOUTS_MAX, keys, &count));
         for (uint32_t i = 0; i < count; i++) {
+            if (is_behind(keys[i], last))
+                return ERR_OK;
             after = keys[i];
             TRY(tick_rollout(app, keys[i], now));
+            (*open)++;
         }
-        open += count;
     }
+    return ERR_OK;
+}
+
+/* The one that has looked for devices last comes last. */
+static enum err tick_rollouts(struct app *app, struct utc now)
+{
+    const struct rollout_key first = {0}, last = {.tenant = INT64_MAX, .id = INT64_MAX};
+    const struct rollout_key scanned = app->scanned;
+    uint32_t open = 0;
+
+    TRY(tick_some(app, scanned, last, now, &open));
+    TRY(tick_some(app, first, scanned, now, &open));
     app->open_rollouts = open;
     return ERR_OK;
 }
