@@ -51,6 +51,7 @@ static double say(enum risk_event_kind event_kind, uint32_t from, uint32_t to, u
 int main(void)
 {
     struct risk_rule rule = {.harmed_max = 100000,
+                             .first_max = 100000,
                              .doubt_ppm = 10000,
                              .floor_ppm = 30000,
                              .false_alarm_ppm = 10000,

@@ -133,7 +133,10 @@ struct exposure_view exposure_look(struct exposure *exposure, const struct expos
     view.bad = exposure->rung[view.rung].bad;
     view.revealed = exposure_revealed(exposure, view.rung);
     hidden = next - exposure_revealed(exposure, EXPOSURE_RUNGS - 1);
-    if (exposure->size <= rule->harmed_max)
+    CHECK(exposure->well <= exposure->exposed);
+    if (exposure->exposed - exposure->well >= rule->first_max + exposure->well / 2)
+        view.finding = EXPOSURE_UNHEARD;
+    else if (exposure->size <= rule->harmed_max)
         view.finding = EXPOSURE_SMALL;
     else if (fixed_mul(next, view.price) <= rule->mean)
         view.finding = EXPOSURE_WITHIN;
@@ -147,9 +150,8 @@ struct exposure_view exposure_look(struct exposure *exposure, const struct expos
 const char *exposure_finding_name(enum exposure_finding finding)
 {
     static const char *const names[EXPOSURE_FINDING_COUNT] = {
-        [EXPOSURE_SMALL] = "small",
-        [EXPOSURE_WITHIN] = "within",
-        [EXPOSURE_CLEARED] = "cleared",
+        [EXPOSURE_SMALL] = "small",     [EXPOSURE_WITHIN] = "within",
+        [EXPOSURE_CLEARED] = "cleared", [EXPOSURE_UNHEARD] = "unheard",
         [EXPOSURE_FULL] = "full",
     };
 

@@ -27,6 +27,11 @@
  * A device past its rung reveals 1 - exp(-age/late) of what it could: failures that come late, on
  * the average `late` after the flip, are insured against. A bad one reveals no more after that.
  *
+ * Before any evidence the window would let in `mean` devices at once. That keeps the promise and is
+ * still rash: a release that bricks everything would brick them all. So those that have leave and
+ * have not said that they are well are never more than `first_max` and half of those that have.
+ * Good devices report soon, so this costs little time; it is caution and no part of the proof.
+ *
  * Numbers are devices; q32 where they may be fractions. */
 #pragma once
 
@@ -48,12 +53,14 @@ struct exposure_rung {
 struct exposure {
     uint32_t size;    /* devices of the cohort in this rollout */
     uint32_t exposed; /* with leave given */
+    uint32_t well;    /* of them, heard of and not bad */
     struct exposure_rung rung[EXPOSURE_RUNGS];
 };
 
 /* The same for all cohorts of a rollout. */
 struct exposure_rule {
     uint32_t harmed_max;             /* K, at least 1 */
+    uint32_t first_max;              /* devices let in before the first ones are heard of */
     int64_t mean;                    /* q32: limit_mean(K, ln(2 / doubt)) */
     int64_t refute;                  /* q32: ln(2 * EXPOSURE_RUNGS / doubt) */
     int64_t floor;                   /* q32: smallest share of harm that is promised about */
@@ -65,6 +72,7 @@ enum exposure_finding {
     EXPOSURE_SMALL,   /* no more than K devices: nothing to bound */
     EXPOSURE_WITHIN,  /* one more keeps the promise */
     EXPOSURE_CLEARED, /* harm at or above the floor is refuted, one more is hidden harm enough */
+    EXPOSURE_UNHEARD, /* wait until more of them are heard of */
     EXPOSURE_FULL,    /* wait for evidence */
     EXPOSURE_FINDING_COUNT
 };

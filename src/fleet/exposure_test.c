@@ -14,6 +14,7 @@ static struct exposure_rule rule_of(uint32_t harmed_max)
 {
     struct exposure_rule rule = {
         .harmed_max = harmed_max,
+        .first_max = 100000,
         .mean = limit_mean(harmed_max, fixed_ln(200 * FIXED_ONE)),
         .refute = fixed_ln(600 * FIXED_ONE),
         .floor = fixed_ratio(3, 100),
@@ -28,7 +29,7 @@ static struct exposure_rule rule_of(uint32_t harmed_max)
 static uint32_t fill(struct exposure *exposure, const struct exposure_rule *rule)
 {
     while (exposure->exposed < exposure->size &&
-           exposure_look(exposure, rule).finding != EXPOSURE_FULL)
+           exposure_look(exposure, rule).finding < EXPOSURE_UNHEARD)
         exposure_grant(exposure);
     return exposure->exposed;
 }
@@ -58,6 +59,24 @@ static void test_grows_by_evidence(void **state)
     assert_int_equal(exposure.exposed, 20000);
     assert_true(rounds <= 8);
     assert_int_equal(exposure_look(&exposure, &rule).finding, EXPOSURE_CLEARED);
+}
+
+/* Before the first ones are heard of, only so many; then half as many again as are well. */
+static void test_first_ones_must_be_heard_of(void **state)
+{
+    struct exposure exposure = {.size = 20000};
+    struct exposure_rule rule = rule_of(400);
+
+    (void)state;
+    rule.first_max = 32;
+    assert_int_equal(fill(&exposure, &rule), 32);
+    assert_int_equal(exposure_look(&exposure, &rule).finding, EXPOSURE_UNHEARD);
+    exposure.well = 20;
+    assert_int_equal(fill(&exposure, &rule), 62);
+    exposure.size = 300; /* no more than K, and still */
+    assert_int_equal(exposure_look(&exposure, &rule).finding, EXPOSURE_UNHEARD);
+    exposure.well = 62;
+    assert_int_equal(exposure_look(&exposure, &rule).finding, EXPOSURE_SMALL);
 }
 
 static void test_small_cohort_needs_nothing(void **state)
@@ -164,6 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grows_by_evidence),
+        cmocka_unit_test(test_first_ones_must_be_heard_of),
         cmocka_unit_test(test_small_cohort_needs_nothing),
         cmocka_unit_test(test_harm_shuts_it),
         cmocka_unit_test(test_price_falls_with_evidence_and_rises_with_harm),

@@ -38,6 +38,8 @@ static enum err check_rule(const struct risk_rule *rule, struct why *why)
 {
     if (rule->harmed_max == 0 || rule->harmed_max > RISK_HARMED_MAX)
         return refuse(why, "harmed_max", "must be from 1 to 1048576 devices");
+    if (rule->first_max == 0)
+        return refuse(why, "first_max", "must be at least one device");
     if (rule->doubt_ppm == 0 || rule->doubt_ppm > MILLION / 2)
         return refuse(why, "doubt_ppm", "must be from 1 to 500000");
     if (rule->floor_ppm > MILLION)
@@ -139,6 +141,7 @@ static void derive(struct risk *risk)
     struct cohort_rule *derived = &risk->derived;
 
     derived->exposure.harmed_max = rule->harmed_max;
+    derived->exposure.first_max = rule->first_max;
     derived->exposure.refute = log_of(2 * EXPOSURE_RUNGS, rule->doubt_ppm);
     exposure_tabulate(&derived->exposure);
     derived->exposure.mean = limit_mean(rule->harmed_max, log_of(2, rule->doubt_ppm));
@@ -337,7 +340,7 @@ static void on_ask(struct risk *risk, struct risk_device *device, struct risk_de
             out->cohort = cohort;
         }
     }
-    out->answer = out->view.finding == EXPOSURE_FULL ? RISK_WAIT : RISK_GRANT;
+    out->answer = out->view.finding >= EXPOSURE_UNHEARD ? RISK_WAIT : RISK_GRANT;
     if (out->answer == RISK_GRANT)
         grant(risk, device);
 }
@@ -366,6 +369,8 @@ static void on_good(struct risk *risk, struct risk_device *device)
         for (uint32_t i = 0; i < device->cohort_count; i++)
             exposure_forgive(&risk->cohorts[device->cohorts[i]].exposure, rung, revealed, fade);
     }
+    for (uint32_t i = 0; i < device->cohort_count; i++)
+        risk->cohorts[device->cohorts[i]].exposure.well++;
     device->flags = (uint8_t)((device->flags | RISK_DEVICE_BACK) & ~RISK_DEVICE_GONE);
 }
 
@@ -377,6 +382,7 @@ static void turn_bad(struct risk *risk, const struct risk_device *device, int64_
     for (uint32_t i = 0; i < device->cohort_count; i++) {
         struct exposure *exposure = &risk->cohorts[device->cohorts[i]].exposure;
 
+        exposure->well -= well;
         for (uint32_t rung = 0; rung < EXPOSURE_RUNGS; rung++) {
             bool passed = (device->passed & 1u << rung) != 0;
 
@@ -413,6 +419,7 @@ static void on_unused(struct risk *risk, struct risk_device *device)
         struct cohort *cohort = &risk->cohorts[device->cohorts[i]];
 
         cohort->exposure.exposed--;
+        cohort->exposure.well -= !bad;
         if ((device->flags & RISK_DEVICE_BAKED) == 0)
             cohort_baked(cohort, health_per_tick(risk, device));
         for (uint32_t rung = 0; rung < EXPOSURE_RUNGS; rung++) {

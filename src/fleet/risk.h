@@ -43,6 +43,7 @@ struct risk_kind {
 /* What a person decides, or the planner recommends. */
 struct risk_rule {
     uint32_t harmed_max;         /* K devices */
+    uint32_t first_max;          /* devices; see fleet/exposure.h */
     uint32_t doubt_ppm;          /* of the promise; 10000 = 99 % confidence */
     uint32_t floor_ppm;          /* smallest share of harm it holds for */
     uint32_t false_alarm_ppm;    /* of holds and halts */

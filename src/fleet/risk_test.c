@@ -249,6 +249,7 @@ static void test_bad_once(void **state)
         assert_int_equal(world.cohorts[0].exposure.rung[rung].bad, 1);
     assert_int_equal(world.cohorts[0].evidence[COHORT_REPORTED].events, 1);
     assert_int_equal(world.cohorts[0].evidence[COHORT_HEALTH].events, 0);
+    assert_int_equal(world.cohorts[0].exposure.well, 0);
 }
 
 static void test_events_that_make_no_sense(void **state)
@@ -302,6 +303,7 @@ static void test_rules_that_make_no_sense(void **state)
     } rows[] = {
         {offsetof(struct risk_rule, harmed_max), 0, "harmed_max"},
         {offsetof(struct risk_rule, harmed_max), RISK_HARMED_MAX + 1, "harmed_max"},
+        {offsetof(struct risk_rule, first_max), 0, "first_max"},
         {offsetof(struct risk_rule, doubt_ppm), 0, "doubt_ppm"},
         {offsetof(struct risk_rule, doubt_ppm), 500001, "doubt_ppm"},
         {offsetof(struct risk_rule, floor_ppm), 1000001, "floor_ppm"},
@@ -410,7 +412,7 @@ static void test_replay(void **state)
 {
     struct prng prng = prng_seeded(5);
     struct risk_rule rule = world_rule();
-    uint32_t taken = 0, answers[RISK_ANSWER_COUNT] = {0};
+    uint32_t taken = 0, well = 0, answers[RISK_ANSWER_COUNT] = {0};
 
     (void)state;
     rule.harmed_max = 200;
@@ -441,7 +443,11 @@ static void test_replay(void **state)
     }
     assert_true(taken > 10000);
     for (int i = 0; i < RISK_ANSWER_COUNT; i++)
-        assert_true(answers[i] > 0); /* the story saw every answer */
+        assert_true(answers[i] > 0);             /* the story saw every answer */
+    for (uint32_t i = 0; i < WORLD_DEVICES; i++) /* a recount */
+        well += (world.devices[i].flags &
+                 (RISK_DEVICE_BACK | RISK_DEVICE_BAD | RISK_DEVICE_GONE)) == RISK_DEVICE_BACK;
+    assert_int_equal(world.cohorts[0].exposure.well, well);
     assert_memory_equal(world.cohorts, again.cohorts, sizeof world.cohorts);
     assert_memory_equal(world.devices, again.devices, sizeof world.devices);
     assert_memory_equal(world.sites, again.sites, sizeof world.sites);

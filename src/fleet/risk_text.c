@@ -53,6 +53,7 @@ static void put_asked(const struct risk *risk, const struct risk_decision *decis
         [EXPOSURE_SMALL] = "; the cohort is no larger than the limit of ",
         [EXPOSURE_WITHIN] = "; one more keeps harm within ",
         [EXPOSURE_CLEARED] = "; harm above the floor is refuted, one more stays within ",
+        [EXPOSURE_UNHEARD] = "; too many of them have not said that they are well, the limit is ",
         [EXPOSURE_FULL] = "; one more could bring harm above ",
     };
 

@@ -8,6 +8,7 @@ struct risk_rule world_rule(void)
 {
     return (struct risk_rule){
         .harmed_max = 50,
+        .first_max = 1000,
         .doubt_ppm = 10000,
         .floor_ppm = 30000,
         .false_alarm_ppm = 10000,

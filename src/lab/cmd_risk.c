@@ -36,7 +36,8 @@ static const struct program program = {
     .description =
         "Brings a release to a synthetic fleet, over and over, and prints one line of figures "
         "separated by commas. The fleet, the defect and what befalls the fleet are the same for "
-        "every policy.\n\nSettings of slipway: k, doubt, floor, false, tolerance (permille), late "
+        "every policy.\n\nSettings of slipway: k, first, doubt, floor, false, tolerance "
+        "(permille), late "
         "(hours), bake (hours), assumed (percent of the true background), control (0, 1), "
         "stratified (0, 1). Of hawkbit: success, error (percent). Of aws: rate, factor (percent), "
         "step, percent, executed, timeout (hours), all (0, 1). Of mender: interval (hours). Of "
@@ -70,6 +71,8 @@ static bool set_ours(struct ours *ours, const char *name, double value)
 
     if (strcmp(name, "k") == 0)
         rule->harmed_max = (uint32_t)value;
+    else if (strcmp(name, "first") == 0)
+        rule->first_max = (uint32_t)value;
     else if (strcmp(name, "doubt") == 0)
         rule->doubt_ppm = (uint32_t)value;
     else if (strcmp(name, "floor") == 0)

@@ -15,6 +15,7 @@ struct risk_rule ours_rule(uint32_t harmed_max)
 {
     return (struct risk_rule){
         .harmed_max = harmed_max,
+        .first_max = 32,
         .doubt_ppm = 10000,
         .floor_ppm = 30000,
         .false_alarm_ppm = 10000,
