@@ -46,6 +46,8 @@ static const struct route routes[] = {
      false},
     {METHOD_GET, REST "/distributionsets", PERMISSION_READ, rest_sets, false},
     {METHOD_GET, REST "/distributionsets/{id}", PERMISSION_READ, rest_set, false},
+    {METHOD_POST, REST "/distributionsets/{id}/assignedTargets", PERMISSION_ROLLOUT_RUN,
+     rest_set_assign, true},
     {METHOD_GET, REST "/rollouts", PERMISSION_READ, rest_rollouts, false},
     {METHOD_POST, REST "/rollouts", PERMISSION_ROLLOUT_DRAFT, rest_rollouts_post, true},
     {METHOD_GET, REST "/rollouts/{id}", PERMISSION_READ, rest_rollout, false},

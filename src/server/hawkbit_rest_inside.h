@@ -71,6 +71,8 @@ rest_handler rest_actions, rest_action, rest_action_status;
 rest_handler rest_sets, rest_set;
 /* The first argument of the path as a number of at least 1. */
 bool rest_argument_id(const struct rest_call *call, int64_t *out);
+/* hawkbit_assign.c */
+rest_handler rest_set_assign;
 /* hawkbit_rollouts.c */
 rest_handler rest_rollouts, rest_rollouts_post, rest_rollout, rest_rollout_delete,
     rest_rollout_groups, rest_rollout_start, rest_rollout_pause, rest_rollout_resume,

@@ -177,6 +177,36 @@ static void actions_tell_what_the_device_said(void **state)
     assert_int_equal(rest(world, METHOD_GET, "/rest/v1/targets/nobody/actions", NULL), 404);
 }
 
+static void a_set_is_assigned_to_targets(void **state)
+{
+    static const char path[] = "/rest/v1/distributionsets/1/assignedTargets";
+    struct world *world = *state;
+
+    (void)furnish(world);
+    register_device(world, "dev2");
+    assert_int_equal(get(world, "/DEFAULT/controller/v1/dev2"), 200);
+    assert_int_equal(rest(world, METHOD_POST, path,
+                          "[{\"id\":\"dev2\",\"type\":\"forced\"},{\"id\":\"nobody\"}]"),
+                     200);
+    assert_non_null(strstr(world->body, "\"alreadyAssigned\":0,\"assigned\":1,\"total\":1"));
+    assert_int_equal(stage_tick(&world->stage), ERR_OK);
+    assert_int_equal(get(world, "/DEFAULT/controller/v1/dev2"), 200);
+    assert_non_null(strstr(world->body, "deploymentBase"));
+    assert_int_equal(rest(world, METHOD_POST, path, "[{\"id\":\"nobody\"}]"), 200);
+    assert_non_null(strstr(world->body, "\"total\":0"));
+    assert_int_equal(rest(world, METHOD_POST, path, "[]"), 400);
+    assert_int_equal(rest(world, METHOD_POST, path, "[{}]"), 400);
+    assert_int_equal(
+        rest(world, METHOD_POST, path, "[{\"id\":\"dev2\",\"type\":\"downloadonly\"}]"), 400);
+    assert_int_equal(
+        rest(world, METHOD_POST, path,
+             "[{\"id\":\"dev2\",\"maintenanceWindow\":{\"schedule\":\"0 0 3 * * ?\"}}]"),
+        400);
+    assert_int_equal(rest(world, METHOD_POST, "/rest/v1/distributionsets/99/assignedTargets",
+                          "[{\"id\":\"dev2\"}]"),
+                     404);
+}
+
 #define ROLLOUT(members) \
     "{\"name\":\"r1\",\"targetFilterQuery\":\"id==dev*\",\"distributionSetId\":1" members "}"
 
@@ -337,6 +367,7 @@ int main(void)
         TEST(bad_management_is_refused),
         TEST(sets_are_releases),
         TEST(actions_tell_what_the_device_said),
+        TEST(a_set_is_assigned_to_targets),
         TEST(rollouts_are_managed),
         TEST(bad_rollouts_are_refused),
         TEST(people_need_a_token_with_a_role),
