@@ -16,7 +16,7 @@ static void bind_rollout(struct db *db, int64_t tenant, int64_t rollout)
 
 /* ---- terms ---- */
 
-#define PLAIN_TERMS    17u
+#define PLAIN_TERMS    18u
 #define TERMS          (PLAIN_TERMS + COHORT_CURVE_TICKS)
 #define TERMS_SIZE_MAX (8u + 5u * TERMS)
 
@@ -42,6 +42,7 @@ static void list_terms(struct risk_terms *terms, uint32_t *out[PLAIN_TERMS])
         &kind->silent_high_ppm,
         &kind->absent_high_ppm,
         &kind->health_low_ppm,
+        &rule->first_max,
         &kind->health_high_ppm,
     };
 
@@ -172,27 +173,32 @@ enum err store_risk_labels(struct db *db, int64_t tenant, int64_t rollout,
 
 /* ---- devices ---- */
 
-static void bind_cohorts(struct db *db, const struct risk_device *device)
-{
-    uint8_t bytes[2 * RISK_COHORTS_OF_ONE];
+struct cohort_bytes {
+    uint8_t at[2 * RISK_COHORTS_OF_ONE]; /* numbers, little-endian */
+};
 
+/* `room` must last until the statement has run. */
+static void bind_cohorts(struct db *db, const struct risk_device *device, struct cohort_bytes *room)
+{
     CHECK(device->cohort_count <= RISK_COHORTS_OF_ONE);
     for (uint32_t i = 0; i < device->cohort_count; i++) {
-        bytes[2 * i] = (uint8_t)device->cohorts[i];
-        bytes[2 * i + 1] = (uint8_t)(device->cohorts[i] >> 8);
+        room->at[2 * i] = (uint8_t)device->cohorts[i];
+        room->at[2 * i + 1] = (uint8_t)(device->cohorts[i] >> 8);
     }
-    db_bind_bytes(db, bytes, 2u * device->cohort_count);
+    db_bind_bytes(db, room->at, 2u * device->cohort_count);
 }
 
 enum err store_risk_device_add(struct db *db, int64_t tenant, int64_t rollout,
                                const struct risk_device_row *row)
 {
+    struct cohort_bytes cohorts;
+
     db_query(db, "INSERT INTO risk_device (tenant, rollout, " DEVICE_COLUMNS ") VALUES"
                  " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)");
     bind_rollout(db, tenant, rollout);
     db_bind_int(db, row->number);
     db_bind_int(db, row->device);
-    bind_cohorts(db, &row->risk);
+    bind_cohorts(db, &row->risk, &cohorts);
     db_bind_int(db, row->risk.stratum);
     db_bind_int(db, row->risk.kind);
     db_bind_int(db, row->risk.site);
