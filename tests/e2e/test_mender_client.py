@@ -182,6 +182,15 @@ def test_paused_offers_nothing(world, device):
     wait_state(world, device, "succeeded")
 
 
+def test_a_closed_window_offers_nothing(world, device):
+    """These clients cannot be made to wait once they have something."""
+    hour = (time.gmtime().tm_hour + 12) % 24
+    publish(world, "release-2", b"second" * 1000)
+    roll_out(world, "release-2", "--stages", "100%", "--window", f"mon-sun {hour:02}:00+1h")
+    time.sleep(5)
+    assert device.calls() == [] and "window" in explain(world, device)
+
+
 def test_a_held_device_is_offered_nothing(world, device):
     world.slipway("device", "hold", device.device_name)
     publish(world, "release-2", b"second" * 1000)
