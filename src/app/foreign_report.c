@@ -152,14 +152,15 @@ enum err foreign_artifact(struct app *app, struct foreign_call *call, uint32_t i
 /* ---- leave ---- */
 
 /* Staged and granted in one: nobody waits in between. */
-static enum err grant(struct app *app, struct foreign_call *call)
+static enum err grant(struct app *app, struct foreign_call *call, bool *granted)
 {
-    bool staged, granted = false;
+    bool staged;
 
+    *granted = false;
     TRY(foreign_apply(app, call, ASSIGNMENT_EV_STAGED, ERR_OK, &staged));
     if (staged)
-        TRY(foreign_apply(app, call, ASSIGNMENT_EV_GRANT, ERR_OK, &granted));
-    return granted ? foreign_audit(app, call, "assignment.leave", NULL) : ERR_OK;
+        TRY(foreign_apply(app, call, ASSIGNMENT_EV_GRANT, ERR_OK, granted));
+    return *granted ? foreign_audit(app, call, "assignment.leave", NULL) : ERR_OK;
 }
 
 /* Whether leave can be given now; *given: it has been before. */
@@ -209,7 +210,9 @@ enum err foreign_leave(struct app *app, struct foreign_call *call, uint32_t id, 
     free(of);
     if (err != ERR_OK || given)
         return err;
-    return app_db_failed(app, grant(app, call), why);
+    TRY(app_db_failed(app, grant(app, call, &given), why));
+    return given ? ERR_OK
+                 : say(why, ERR_DENIED, NULL, "deployment %u may not be installed now", id);
 }
 
 /* ---- what is kept of a report ---- */
@@ -350,9 +353,13 @@ static enum err ask_for_leave(struct reporting *reporting, enum foreign_verdict 
         *out = FOREIGN_DROP; /* it cannot be made to wait: it will be offered again */
         return apply(reporting, ASSIGNMENT_EV_OBEYED, NULL);
     }
-    if (!given)
-        return grant(reporting->app, reporting->call);
-    return apply(reporting, ASSIGNMENT_EV_TRIAL, NULL);
+    if (given)
+        return apply(reporting, ASSIGNMENT_EV_TRIAL, NULL);
+    TRY(grant(reporting->app, reporting->call, &given));
+    if (given)
+        return ERR_OK;
+    *out = FOREIGN_DROP;
+    return apply(reporting, ASSIGNMENT_EV_OBEYED, NULL);
 }
 
 static enum err claim(struct reporting *reporting)

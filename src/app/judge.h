@@ -45,6 +45,11 @@ enum err judge_check(const struct risk_plan *plan, const struct rollout_plan *ro
 enum err judge_ask(struct app *app, const struct rollout_row *row,
                    const struct assignment_row *assignment, struct utc now, bool *granted) MUST_USE;
 
+/* Whether it would get leave now, asked in its name without writing anything down: for devices that
+ * do not ask before they install. `sentence`: why not; "": it would. */
+enum err judge_peek(struct app *app, const struct rollout_row *row, int64_t device,
+                    char sentence[JUDGE_SENTENCE_MAX]) MUST_USE;
+
 /* What became of a device that has flipped. */
 enum err judge_outcome(struct app *app, const struct rollout_row *row,
                        const struct assignment_row *assignment,

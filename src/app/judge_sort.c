@@ -21,6 +21,7 @@
 #define DUE_TICKS_MAX   32000u
 
 /* What the engine is told beside the plan: docs/design/risk.md says why. */
+#define FIRST_MAX          32u
 #define FALSE_ALARM_PPM    10000u
 #define TOLERANCE_PERMILLE 1500u
 #define SILENT_PPM         12000u /* a hundredth by the deadline, and some are lost for good */
@@ -386,6 +387,7 @@ static struct risk_terms terms_of(const struct rollout_row *row, uint32_t strata
     const struct risk_plan *plan = &row->risk;
     struct risk_terms terms = {
         .rule = {.harmed_max = plan->harmed_max,
+                 .first_max = FIRST_MAX,
                  .doubt_ppm = plan->doubt_ppm,
                  .floor_ppm = plan->floor_ppm,
                  .false_alarm_ppm = FALSE_ALARM_PPM,

@@ -1,16 +1,19 @@
 /* What people see of the judge. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/judge_inside.h"
 #include "base/check.h"
 
+#define NOT_SORTED "the devices of the rollout are still being sorted into cohorts"
+
 static bool exhausted(struct judge *judge)
 {
     struct cohort *whole = &judge->cohorts[COHORT_WHOLE];
 
-    return exposure_look(&whole->exposure, &judge->risk.derived.exposure).finding ==
-               EXPOSURE_FULL &&
+    return exposure_look(&whole->exposure, &judge->risk.derived.exposure).finding >=
+               EXPOSURE_UNHEARD &&
            !judge_outstanding(judge);
 }
 
@@ -58,7 +61,7 @@ bool judge_view_cohort(struct app *app, const struct rollout_row *row, uint32_t 
         return false;
     cohort = &judge->cohorts[number];
     decision.view = exposure_look(&cohort->exposure, &judge->risk.derived.exposure);
-    decision.answer = decision.view.finding == EXPOSURE_FULL ? RISK_WAIT : RISK_GRANT;
+    decision.answer = decision.view.finding >= EXPOSURE_UNHEARD ? RISK_WAIT : RISK_GRANT;
     *out = (struct judge_cohort){.name = judge->names[number].name,
                                  .size = judge->names[number].size,
                                  .exposed = decision.view.exposed,
@@ -102,6 +105,70 @@ enum err judge_wants_halt(struct app *app, const struct rollout_row *row, bool *
     return ERR_OK;
 }
 
+/* A device that has not been met yet is described for the moment. */
+static enum err facts_of(struct app *app, const struct rollout_row *row, const struct judge *judge,
+                         int64_t device, struct risk_device *out)
+{
+    struct device_facts *facts;
+    uint32_t number;
+    enum err err = store_risk_device_number(app->db, row->tenant, row->id, device, &number);
+
+    if (err == ERR_OK)
+        CHECK(number < judge->device_count);
+    if (err == ERR_OK)
+        *out = judge->devices[number].row.risk;
+    if (err != ERR_NOT_FOUND)
+        return err;
+    facts = malloc(sizeof *facts);
+    CHECK(facts);
+    err = store_device_facts(app->db, row->tenant, device, facts);
+    if (err == ERR_OK)
+        err = judge_describe(app, judge, facts, out);
+    free(facts);
+    return err;
+}
+
+/* As the engine answers a question. */
+static struct risk_decision look(struct judge *judge, const struct risk_device *device)
+{
+    struct risk_decision wait = {.answer = RISK_GRANT};
+
+    for (uint32_t i = 0; i < device->cohort_count; i++) {
+        uint16_t cohort = device->cohorts[i];
+        struct exposure_view view =
+            exposure_look(&judge->cohorts[cohort].exposure, &judge->risk.derived.exposure);
+
+        if (judge->cohorts[cohort].held)
+            return cohort == COHORT_WHOLE ? judge->halt : judge->holds[cohort];
+        if (view.finding >= EXPOSURE_UNHEARD && wait.answer == RISK_GRANT)
+            wait = (struct risk_decision){.answer = RISK_WAIT, .cohort = cohort, .view = view};
+    }
+    return wait;
+}
+
+enum err judge_peek(struct app *app, const struct rollout_row *row, int64_t device,
+                    char sentence[JUDGE_SENTENCE_MAX])
+{
+    struct risk_decision decision;
+    struct risk_device facts;
+    struct judge *judge;
+
+    sentence[0] = '\0';
+    TRY(judge_of(app, row, &judge));
+    if (!judge->opened || judge->trouble[0] != '\0') {
+        (void)snprintf(sentence, JUDGE_SENTENCE_MAX, "%s",
+                       judge->opened ? judge->trouble : NOT_SORTED);
+        return ERR_OK;
+    }
+    TRY(facts_of(app, row, judge, device, &facts));
+    decision = look(judge, &facts);
+    if ((facts.flags & RISK_DEVICE_EXPOSED) != 0 && decision.answer == RISK_WAIT)
+        return ERR_OK; /* it has leave */
+    if (decision.answer != RISK_GRANT)
+        explain(judge, &decision, sentence);
+    return ERR_OK;
+}
+
 enum err judge_explain(struct app *app, const struct rollout_row *row, int64_t device,
                        char sentence[JUDGE_SENTENCE_MAX])
 {
@@ -115,8 +182,7 @@ enum err judge_explain(struct app *app, const struct rollout_row *row, int64_t d
     sentence[0] = '\0';
     TRY(judge_of(app, row, &judge));
     if (!judge->opened) {
-        (void)snprintf(sentence, JUDGE_SENTENCE_MAX,
-                       "the devices of the rollout are still being sorted into cohorts");
+        (void)snprintf(sentence, JUDGE_SENTENCE_MAX, "%s", NOT_SORTED);
         return ERR_OK;
     }
     err = store_risk_device_number(app->db, row->tenant, row->id, device, &number);

@@ -39,6 +39,7 @@ static void read_terms(struct replay *replay, const json_t *terms, size_t strata
     struct risk_rule *rule = &replay->rule;
 
     *rule = (struct risk_rule){.harmed_max = number(terms, "harmed_max"),
+                               .first_max = number(terms, "first_max"),
                                .doubt_ppm = number(terms, "doubt_ppm"),
                                .floor_ppm = number(terms, "floor_ppm"),
                                .false_alarm_ppm = number(terms, "false_alarm_ppm"),

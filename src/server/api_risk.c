@@ -75,6 +75,7 @@ static void out_terms(struct json_out *out, const struct risk_terms *terms)
 
     out_object(out, "terms");
     out_int(out, "harmed_max", rule->harmed_max);
+    out_int(out, "first_max", rule->first_max);
     out_int(out, "doubt_ppm", rule->doubt_ppm);
     out_int(out, "floor_ppm", rule->floor_ppm);
     out_int(out, "false_alarm_ppm", rule->false_alarm_ppm);
