@@ -242,6 +242,29 @@ def test_a_gateway_token_lets_devices_in(board):
     assert ask(world, "GET", "west-2", "a-token-for-the-west", scheme="GatewayToken")[0] == 200
 
 
+def test_scripts_of_hawkbit_run_a_rollout(board):
+    """Found, made, started and watched through hawkBit's management API alone."""
+    world = board.world
+    device = board("swu-0").start()
+    device.wait_said("No pending action")
+    sets = rest(world, "GET", "/distributionsets")[1]["content"]
+    (release,) = [one for one in sets if one["version"] == "2.0"]
+    status, made = rest(world, "POST", "/rollouts", {
+        "name": "new", "targetFilterQuery": "id==swu-*", "distributionSetId": release["id"],
+        "amountGroups": 1, "errorCondition": {"condition": "THRESHOLD", "expression": "10"}})
+    assert status == 201 and made["status"] == "ready", made
+    path = f"/rollouts/{made['id']}"
+    assert rest(world, "POST", f"{path}/start")[0] == 204
+    wait_installed(device)
+    assert rest(world, "GET", path)[1]["totalTargetsPerStatus"]["running"] == 1
+    device.reboot()
+    wait_until(lambda: rest(world, "GET", path)[1]["status"] == "finished", 30, what="it finishes")
+    (action,) = rest(world, "GET", "/targets/swu-0/actions")[1]["content"]
+    assert (action["status"], action["active"]) == ("finished", False)
+    said = rest(world, "GET", f"/targets/swu-0/actions/{action['id']}/status?limit=500")[1]
+    assert "Update Installed." in str(said), said
+
+
 def test_files_are_served_in_parts(board):
     """HEAD, ranges, conditions: of the file as the front sends it."""
     world = board.world
