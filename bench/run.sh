@@ -8,6 +8,7 @@ SLIPWAY_BUILD=$(cd "$1" && pwd)
 export SLIPWAY_BUILD
 python3 bench/requests_rate.py
 python3 bench/ddi_poll.py
+python3 bench/mender_poll.py
 python3 bench/fleet_memory.py
 python3 bench/transfer.py
 python3 bench/seal.py
