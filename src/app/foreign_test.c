@@ -167,6 +167,29 @@ static void test_hawkbit_version_attribute(void **state)
                     "says 1.0: reverted failed claimed\n");
 }
 
+/* Its offer is the leave, so it is the judge's. */
+static void test_hawkbit_and_a_judge(void **state)
+{
+    struct tale *tale = *state;
+
+    tale_furnish(tale, PROTOCOL_HAWKBIT, "cam");
+    assert_int_equal(db_script(tale->stage.db,
+                               "UPDATE rollout SET strategy = 1, harmed_max = 12,"
+                               " doubt_ppm = 100000, floor_ppm = 500000, background_ppm = 1000,"
+                               " observe_s = 3000"),
+                     ERR_OK);
+    tale_poll(tale, PROTOCOL_HAWKBIT, "cam", ""); /* devices have not been sorted yet */
+    tale->stage.now.ms += 1000;
+    assert_int_equal(stage_tick(&tale->stage), ERR_OK);
+    tale_poll(tale, PROTOCOL_HAWKBIT, "cam", "");
+    assert_int_equal(stage_number(&tale->stage, "SELECT entries FROM risk"), 0);
+    tale_leave(tale, "cam", tale->offer.id);
+    tale_told(tale, "cam polls : nothing -; assigned waiting none\n"
+                    "cam polls : install box.swu; assigned waiting none\n"
+                    "cam reads all: ok; switching exposed none\n");
+    assert_int_equal(stage_number(&tale->stage, "SELECT entries FROM risk"), 1);
+}
+
 static void test_failures_before_and_after_leave(void **state)
 {
     struct tale *tale = *state;
@@ -457,6 +480,7 @@ int main(void)
         TALE(test_a_report_tells_claims_from_proof),
         TALE(test_mender_strays),
         TALE(test_hawkbit_version_attribute),
+        TALE(test_hawkbit_and_a_judge),
         TALE(test_failures_before_and_after_leave),
         TALE(test_recall_before_leave),
         TALE(test_recall_after_leave),
