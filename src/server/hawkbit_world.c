@@ -42,7 +42,8 @@ static void keep(struct world *world, const struct exchange *exchange)
     world->etag[0] = '\0';
     for (size_t i = 0; i < reply->headers_count; i++) {
         if (strcmp(reply->headers[i].name, "ETag") == 0)
-            (void)snprintf(world->etag, sizeof world->etag, "%s", reply->headers[i].value);
+            assert_true((size_t)snprintf(world->etag, sizeof world->etag, "%s",
+                                         reply->headers[i].value) < sizeof world->etag);
     }
 }
 
