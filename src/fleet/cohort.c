@@ -61,24 +61,30 @@ void cohort_stretch(struct cohort *cohort, const struct cohort_rule *rule,
     }
 }
 
-bool cohort_convicted(const struct cohort *cohort, const struct cohort_rule *rule, bool whole,
+int64_t cohort_excess(const struct cohort *cohort, const struct cohort_rule *rule, bool whole,
                       enum cohort_channel *channel_out)
 {
     const int64_t *goals = whole ? rule->halt_log : rule->hold_log;
-    int64_t most = -1;
+    int64_t most = INT64_MIN;
 
     for (uint32_t i = 0; i < COHORT_CHANNEL_COUNT && !cohort->held; i++) {
-        int64_t above;
+        int64_t excess;
 
         if (cohort->evidence[i].events == 0)
             continue;
-        above = evidence_log(&cohort->evidence[i]) - goals[i];
-        if (above > most) {
-            most = above;
+        excess = evidence_log(&cohort->evidence[i]) - goals[i];
+        if (excess > most) {
+            most = excess;
             *channel_out = (enum cohort_channel)i;
         }
     }
-    return most >= 0;
+    return most;
+}
+
+void cohort_acquit(struct cohort *cohort)
+{
+    for (uint32_t i = 0; i < COHORT_CHANNEL_COUNT; i++)
+        evidence_start(&cohort->evidence[i]);
 }
 
 void cohort_hold(struct cohort *cohort, enum cohort_channel channel)
@@ -90,8 +96,7 @@ void cohort_hold(struct cohort *cohort, enum cohort_channel channel)
 void cohort_lift(struct cohort *cohort)
 {
     cohort->held = false;
-    for (uint32_t i = 0; i < COHORT_CHANNEL_COUNT; i++)
-        evidence_start(&cohort->evidence[i]);
+    cohort_acquit(cohort);
 }
 
 const char *cohort_channel_name(enum cohort_channel channel)
