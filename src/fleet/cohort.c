@@ -61,30 +61,24 @@ void cohort_stretch(struct cohort *cohort, const struct cohort_rule *rule,
     }
 }
 
-int64_t cohort_excess(const struct cohort *cohort, const struct cohort_rule *rule, bool whole,
+bool cohort_convicted(const struct cohort *cohort, const struct cohort_rule *rule, bool whole,
                       enum cohort_channel *channel_out)
 {
     const int64_t *goals = whole ? rule->halt_log : rule->hold_log;
-    int64_t most = INT64_MIN;
+    int64_t most = -1;
 
     for (uint32_t i = 0; i < COHORT_CHANNEL_COUNT && !cohort->held; i++) {
-        int64_t excess;
+        int64_t above;
 
         if (cohort->evidence[i].events == 0)
             continue;
-        excess = evidence_log(&cohort->evidence[i]) - goals[i];
-        if (excess > most) {
-            most = excess;
+        above = evidence_log(&cohort->evidence[i]) - goals[i];
+        if (above > most) {
+            most = above;
             *channel_out = (enum cohort_channel)i;
         }
     }
-    return most;
-}
-
-void cohort_acquit(struct cohort *cohort)
-{
-    for (uint32_t i = 0; i < COHORT_CHANNEL_COUNT; i++)
-        evidence_start(&cohort->evidence[i]);
+    return most >= 0;
 }
 
 void cohort_hold(struct cohort *cohort, enum cohort_channel channel)
@@ -96,7 +90,8 @@ void cohort_hold(struct cohort *cohort, enum cohort_channel channel)
 void cohort_lift(struct cohort *cohort)
 {
     cohort->held = false;
-    cohort_acquit(cohort);
+    for (uint32_t i = 0; i < COHORT_CHANNEL_COUNT; i++)
+        evidence_start(&cohort->evidence[i]);
 }
 
 const char *cohort_channel_name(enum cohort_channel channel)

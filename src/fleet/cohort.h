@@ -9,10 +9,6 @@
  * Bonferroni for e-values; e-BH (Wang and Ramdas 2022) would control the share of false holds at
  * a fixed time, but not of holds that stay (Tavyrikov, Goeman, de Heide 2025).
  *
- * Where several could be held, the one whose evidence is most above its goal is, and all others
- * start afresh: a broken cell must not take its whole hardware with it. Under a harmless release
- * that can only happen after a false alarm, so their probability stays what it was.
- *
  * A cohort owns its ledger of exposure and its channels of evidence and passes time on to
  * them. It knows no devices. */
 #pragma once
@@ -83,13 +79,11 @@ struct cohort_control {
 void cohort_stretch(struct cohort *cohort, const struct cohort_rule *rule,
                     const struct cohort_control *control, uint32_t strata);
 
-/* By how much, in q32 of the logarithm, the evidence of its strongest channel is above that
- * channel's goal; negative while it need not be held, and when it is held already. */
-int64_t cohort_excess(const struct cohort *cohort, const struct cohort_rule *rule, bool whole,
+/* Whether a channel says that it must be held now; `channel_out` gets the one that is most above
+ * its goal. False when it
+ * is held already. */
+bool cohort_convicted(const struct cohort *cohort, const struct cohort_rule *rule, bool whole,
                       enum cohort_channel *channel_out);
-
-/* All evidence starts afresh: what it showed is explained by a hold elsewhere, or forgiven. */
-void cohort_acquit(struct cohort *cohort);
 
 void cohort_hold(struct cohort *cohort, enum cohort_channel channel);
 

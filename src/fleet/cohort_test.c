@@ -64,18 +64,18 @@ static void test_hold_and_lift(void **state)
 
     (void)state;
     cohort_start(&cohort, 100);
-    assert_true(cohort_excess(&cohort, &rule, true, &channel) < 0);
-    while (cohort_excess(&cohort, &rule, true, &channel) < 0)
+    assert_false(cohort_convicted(&cohort, &rule, true, &channel));
+    while (!cohort_convicted(&cohort, &rule, true, &channel))
         evidence_event(&cohort.evidence[COHORT_HEALTH]);
     assert_int_equal(channel, COHORT_HEALTH);
-    assert_true(cohort_excess(&cohort, &rule, false, &channel) < 0); /* asks for more */
+    assert_false(cohort_convicted(&cohort, &rule, false, &channel)); /* asks for more */
     cohort_hold(&cohort, channel);
     assert_true(cohort.held);
-    assert_true(cohort_excess(&cohort, &rule, true, &channel) < 0); /* once */
+    assert_false(cohort_convicted(&cohort, &rule, true, &channel)); /* once */
     cohort.exposure.exposed = 7;
     cohort_lift(&cohort);
     assert_false(cohort.held);
-    assert_true(cohort_excess(&cohort, &rule, true, &channel) < 0);
+    assert_false(cohort_convicted(&cohort, &rule, true, &channel));
     assert_int_equal(cohort.exposure.exposed, 7);
     for (int i = 0; i < COHORT_CHANNEL_COUNT; i++)
         assert_non_null(cohort_channel_name((enum cohort_channel)i));

@@ -240,63 +240,33 @@ static void describe(const struct risk *risk, uint16_t cohort, enum cohort_chann
     out->goal = (cohort == COHORT_WHOLE ? risk->derived.halt_log : risk->derived.hold_log)[channel];
 }
 
-/* What has most evidence above its goal is held; it explains what the others have. */
-struct suspect {
-    int64_t excess;
-    uint16_t cohort;
+/* A halt outranks holds; of several holds the first is described. */
+static void convict(struct risk *risk, uint16_t cohort, struct risk_decision *out)
+{
     enum cohort_channel channel;
-};
 
-static void suspect(const struct risk *risk, uint16_t cohort, struct suspect *worst)
-{
-    enum cohort_channel channel = COHORT_REPORTED;
-    int64_t excess =
-        cohort_excess(&risk->cohorts[cohort], &risk->derived, cohort == COHORT_WHOLE, &channel);
-
-    if (excess >= 0 && excess > worst->excess)
-        *worst = (struct suspect){excess, cohort, channel};
-}
-
-static void convict(struct risk *risk, const struct suspect *worst, struct risk_decision *out)
-{
-    if (worst->excess < 0)
+    if (!cohort_convicted(&risk->cohorts[cohort], &risk->derived, cohort == COHORT_WHOLE, &channel))
         return;
-    if (out->new_holds == 0)
-        describe(risk, worst->cohort, worst->channel, out);
-    cohort_hold(&risk->cohorts[worst->cohort], worst->channel);
-    if (worst->cohort == COHORT_WHOLE) {
-        describe(risk, worst->cohort, worst->channel, out);
+    cohort_hold(&risk->cohorts[cohort], channel);
+    if (cohort == COHORT_WHOLE) {
         risk->halted = true;
         out->answer = RISK_HALT;
+        describe(risk, cohort, channel, out);
         return;
-    }
-    for (uint32_t i = 0; i < risk->cohort_count; i++) {
-        if (!risk->cohorts[i].held)
-            cohort_acquit(&risk->cohorts[i]);
     }
     risk->holds++;
     out->new_holds++;
-    if (out->answer == RISK_NOTED)
+    if (out->answer == RISK_NOTED) {
         out->answer = RISK_HOLD;
+        describe(risk, cohort, channel, out);
+    }
 }
 
 static void convict_device(struct risk *risk, const struct risk_device *device,
                            struct risk_decision *out)
 {
-    struct suspect worst = {.excess = -1};
-
     for (uint32_t i = 0; i < device->cohort_count; i++)
-        suspect(risk, device->cohorts[i], &worst);
-    convict(risk, &worst, out);
-}
-
-static void convict_any(struct risk *risk, struct risk_decision *out)
-{
-    struct suspect worst = {.excess = -1};
-
-    for (uint32_t i = 0; i < risk->cohort_count; i++)
-        suspect(risk, (uint16_t)i, &worst);
-    convict(risk, &worst, out);
+        convict(risk, device->cohorts[i], out);
 }
 
 static void on_tick(struct risk *risk, uint32_t to, struct risk_decision *out)
@@ -308,7 +278,8 @@ static void on_tick(struct risk *risk, uint32_t to, struct risk_decision *out)
         if (risk->tick % COHORT_STRETCH_TICKS != 0)
             continue;
         stretch(risk);
-        convict_any(risk, out);
+        for (uint32_t i = 0; i < risk->cohort_count; i++)
+            convict(risk, (uint16_t)i, out);
     }
 }
 
@@ -674,7 +645,7 @@ enum err risk_step(struct risk *risk, const struct risk_event *event, struct ris
                    struct why *why)
 {
     TRY(check_event(risk, event, why));
-    memset(out, 0, sizeof *out);
+    memset(out, 0, sizeof *out); /* padding too: decisions are compared as bytes */
     switch (event->kind) {
     case RISK_ASK:
         on_ask(risk, event->device, out);

@@ -65,10 +65,7 @@ static void test_dark_before_the_flip_is_nothing(void **state)
     world_start(&world, &rule);
     (void)world_wait(&world, 500);
     after = world_tell(&world, RISK_ASK, 0);
-    assert_int_equal(after.answer, before.answer);
-    assert_int_equal(after.view.exposed, before.view.exposed);
-    assert_true(after.view.revealed == before.view.revealed);
-    assert_true(after.view.price == before.view.price);
+    assert_memory_equal(&before, &after, sizeof before);
 }
 
 static void test_reports_halt(void **state)
@@ -118,8 +115,6 @@ static void test_cohort_is_held(void **state)
     assert_true(held_at != 0);
     assert_int_equal(world_tell(&world, RISK_ASK, 1203).answer, RISK_HELD);
     assert_int_equal(world_tell(&world, RISK_ASK, 1200).answer, RISK_GRANT);
-    assert_int_equal(world.risk.holds, 1); /* and nothing it is a part of */
-    assert_int_equal(world.cohorts[0].evidence[COHORT_REPORTED].events, 0);
 }
 
 static void test_silence_halts_and_an_outage_does_not(void **state)
